@@ -1,0 +1,86 @@
+"""Semantic search and text classification over managed or local embeddings.
+
+::
+
+    import embedkit
+
+    questions = embedkit.open("questions")
+    questions.index("questions.csv", text="question", id="id")
+    questions.search("how do I get my money back?", k=5)
+
+Importing embedkit loads no library; the first use of a name loads what that name needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from embedkit.api import collections, delete, embedder, index, open
+    from embedkit.collection import Collection
+    from embedkit.errors import EmbedkitError
+    from embedkit.types import (
+        CollectionInfo,
+        Embeddings,
+        Finding,
+        Hit,
+        Neighbors,
+        Record,
+        Reject,
+        Report,
+        RunInfo,
+    )
+
+_WHERE = {
+    "open": "api",
+    "collections": "api",
+    "delete": "api",
+    "embedder": "api",
+    "index": "api",
+    "Collection": "collection",
+    "EmbedkitError": "errors",
+    "CollectionInfo": "types",
+    "Embeddings": "types",
+    "Finding": "types",
+    "Hit": "types",
+    "Neighbors": "types",
+    "Record": "types",
+    "Reject": "types",
+    "Report": "types",
+    "RunInfo": "types",
+}
+
+__all__ = [
+    "Collection",
+    "CollectionInfo",
+    "Embeddings",
+    "EmbedkitError",
+    "Finding",
+    "Hit",
+    "Neighbors",
+    "Record",
+    "Reject",
+    "Report",
+    "RunInfo",
+    "__version__",
+    "collections",
+    "delete",
+    "embedder",
+    "index",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'embedkit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"embedkit.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

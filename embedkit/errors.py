@@ -1,0 +1,143 @@
+"""Every error of ours that leaves the library.
+
+::
+
+    EmbedkitError
+    ├── InvalidInputError (ValueError)            an argument that cannot be meant
+    │   ├── DimensionMismatchError                vectors of another width
+    │   ├── FilterError                           a ``where`` that is not a filter
+    │   └── SettingsError                         a settings file or variable
+    ├── UnknownBackendError (LookupError)         a name that no backend has
+    ├── MissingDependencyError (ImportError)      a backend whose library is not installed
+    ├── UnsupportedOperationError (NotImplementedError)
+    ├── SourceError (ValueError)                  a source that cannot be read
+    │   ├── SourceNotFoundError (FileNotFoundError)
+    │   └── ColumnError                           which column is meant is not clear
+    ├── CollectionNotFoundError (LookupError)
+    ├── RecordNotFoundError (LookupError)
+    ├── ModelMismatchError (ValueError)           a collection filled by another model
+    ├── WeightsError (OSError)                    weights missing or not the known ones
+    ├── StorageError (OSError)                    disk full, no permission
+    │   ├── CollectionLockedError (BlockingIOError)   another process is writing
+    │   ├── DamagedError                          a file is not what was written
+    │   └── FormatVersionError                    written by another version of embedkit
+    └── ProviderError (RuntimeError)              a remote service failed
+        └── CredentialsError                      a missing or refused key
+
+A message says what was expected, what was found and what to do. ``exit_code`` is what the command
+line returns: 1 failed, 2 misuse, 4 a missing or refused key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EmbedkitError(Exception):
+    """Root of the tree.
+
+    Parameters
+    ----------
+    message : str
+        What was expected and what was found.
+    do : str
+        The next step, appended after a semicolon.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, do: str = "") -> None:
+        super().__init__(f"{message}; {do}" if do else message)
+        self.message = message
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.do}" if self.do else self.message
+
+
+class InvalidInputError(EmbedkitError, ValueError):
+    """An argument that cannot be meant."""
+
+    exit_code = 2
+
+
+class DimensionMismatchError(InvalidInputError):
+    """Vectors of another width than expected."""
+
+
+class FilterError(InvalidInputError):
+    """A ``where`` that is not a filter over the record's columns."""
+
+
+class SettingsError(InvalidInputError):
+    """A settings file or an environment variable that cannot be read."""
+
+
+class UnknownBackendError(EmbedkitError, LookupError):
+    """A name that no backend has."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(EmbedkitError, ImportError):
+    """A backend whose library is not installed."""
+
+
+class UnsupportedOperationError(EmbedkitError, NotImplementedError):
+    """An operation that this backend cannot do. Nothing was changed."""
+
+
+class SourceError(EmbedkitError, ValueError):
+    """A source that cannot be read."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """A source that is not there."""
+
+
+class ColumnError(SourceError):
+    """Which column is meant is not clear, or there is no such column."""
+
+    exit_code = 2
+
+
+class CollectionNotFoundError(EmbedkitError, LookupError):
+    """No collection of that name in this home."""
+
+
+class RecordNotFoundError(EmbedkitError, LookupError):
+    """No record of that id in this collection."""
+
+
+class ModelMismatchError(EmbedkitError, ValueError):
+    """A collection that another model filled."""
+
+
+class WeightsError(EmbedkitError, OSError):
+    """Model weights that are missing, or not the ones that were expected."""
+
+
+class StorageError(EmbedkitError, OSError):
+    """The disk refused: full, read-only, no permission."""
+
+
+class CollectionLockedError(StorageError, BlockingIOError):
+    """Another process is writing to the collection."""
+
+
+class DamagedError(StorageError):
+    """A file is not what was written."""
+
+
+class FormatVersionError(StorageError):
+    """A collection written by a version of embedkit that this one does not know."""
+
+
+class ProviderError(EmbedkitError, RuntimeError):
+    """A remote service failed."""
+
+
+class CredentialsError(ProviderError):
+    """A missing or refused key."""
+
+    exit_code = 4

@@ -1,0 +1,136 @@
+"""The seams: what each family of backends must offer.
+
+Callers type against these; authors of backends inherit from the base class beside them
+(:mod:`embedkit.embedders.base`, :mod:`embedkit.indexes.base`) and write less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+
+from embedkit.types import Embeddings, InputType, Metric, Neighbors, Reject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from embedkit.types import Keys, Mask, Vectors
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def model_id(self) -> str:
+        """Name the model so exactly that equal names mean equal vectors; stored beside them."""
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+
+    def embed(self, texts: Sequence[str], *, input_type: InputType = "document") -> Vectors:
+        """Return L2-normalised vectors, shape (n, dim), float32, in the order of the texts."""
+
+    def embed_batch(
+        self, texts: Sequence[str], *, input_type: InputType = "document"
+    ) -> Embeddings:
+        """Return the vectors and what became of each text (its tokens, the model's limit)."""
+
+
+@runtime_checkable
+class IndexBackend(Protocol):
+    """Proposes candidates among the unit vectors it was built on.
+
+    A backend is frozen once built and only proposes: adding, deleting, filtering and the exact
+    score of every answer live above all backends, in :class:`embedkit.indexes.rows.RowIndex`.
+    """
+
+    name: ClassVar[str]
+    takes_mask: ClassVar[bool]
+    """Whether ``candidates`` can be restricted to some of the rows by itself."""
+    tail_share: ClassVar[float]
+    """Share of new rows, searched exactly beside the base, past which a rebuild pays."""
+
+    @property
+    def exact(self) -> bool:
+        """True where there is nothing to propose: the caller scans all rows."""
+
+    def build(self, vectors: Vectors) -> None:
+        """Build on unit vectors, shape (n, dim), n >= 1; positions are their row numbers."""
+
+    def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
+        """Propose up to n positions for each unit query, shape (n_queries, <= n), -1 for none."""
+
+    def save(self, folder: Path) -> None:
+        """Write everything that ``load`` needs into an existing folder."""
+
+    def load(self, folder: Path, *, rows: int, dim: int) -> None:
+        """Read what ``save`` wrote. The files were checked before; they are the ones written."""
+
+
+@runtime_checkable
+class Index(Protocol):
+    """Finds the nearest of a set of vectors under integer keys."""
+
+    dim: int
+    metric: Metric
+
+    def add(self, keys: Keys, vectors: Vectors) -> None:
+        """Add vectors, shape (n, dim), under keys, shape (n,); a known key is an error."""
+
+    def remove(self, keys: Keys) -> None:
+        """Remove vectors by key; an unknown key is an error."""
+
+    def search(self, queries: Vectors, k: int, *, allow: Keys | None = None) -> Neighbors:
+        """Return the k nearest of each query, among the allowed keys where they are given."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to a folder."""
+
+    def __len__(self) -> int: ...
+
+
+class SourceBatch(Protocol):
+    """Some rows of a source."""
+
+    @property
+    def table(self) -> pa.RecordBatch:
+        """The rows, with the same columns in every batch of a source."""
+
+    @property
+    def lines(self) -> Keys:
+        """Where each row begins, shape (n,): a line of the file, or a row number, from 1."""
+
+    @property
+    def rejects(self) -> Sequence[Reject]:
+        """Rows that could not be read."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where records come from, read once, in batches, in bounded memory."""
+
+    @property
+    def name(self) -> str:
+        """Name the source so that the next run recognises it: for a file, its absolute path."""
+
+    @property
+    def label(self) -> str:
+        """What a report calls the source: for a file, the path as it was given."""
+
+    @property
+    def stem(self) -> str:
+        """Name a collection after the source: ``questions`` for ``questions.csv``."""
+
+    @property
+    def typed(self) -> bool:
+        """False where every column is text whose type must be found out (CSV)."""
+
+    @property
+    def single_text(self) -> bool:
+        """True where a row is nothing but a text (plain text files): its column is ``text``."""
+
+    def batches(self) -> Iterator[SourceBatch]:
+        """Yield at least one batch, empty where the source has columns but no rows."""

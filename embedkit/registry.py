@@ -1,0 +1,303 @@
+"""Every backend is a name: the table of built-in backends, and the specs that name them.
+
+A spec is ``name``, ``name:argument`` or ``name:argument?option=value&option=value``. The argument
+is the first positional parameter of the backend's constructor, the options are its keyword-only
+parameters, converted by their annotations. A backend is imported when its name is used, not before.
+
+A new backend is one module and one row here. Others register through the entry-point groups
+``embedkit.embedders``, ``embedkit.indexes`` and ``embedkit.sources``, which are read only when a
+name is not built in.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from embedkit.errors import InvalidInputError, MissingDependencyError, UnknownBackendError
+
+Family: TypeAlias = Literal["embedder", "index", "source"]
+GROUPS: dict[Family, str] = {
+    "embedder": "embedkit.embedders",
+    "index": "embedkit.indexes",
+    "source": "embedkit.sources",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One built-in backend: where it is, what it needs, and how to install that."""
+
+    family: Family
+    name: str
+    target: str
+    """``module:attribute``, imported on use."""
+    summary: str
+    requires: tuple[str, ...] = ()
+    """Modules that it imports beyond the standard library."""
+    extra: str | None = None
+    """The extra of embedkit that brings them; None where the base installation does."""
+
+    @property
+    def install(self) -> str:
+        """The line that installs what is missing."""
+        return f"pip install 'embedkit[{self.extra}]'" if self.extra else "pip install embedkit"
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "embedder", "minilm", "embedkit.embedders.minilm:MiniLMEmbedder",
+        "all-MiniLM-L6-v2 on CTranslate2, fp32 or int8; offline, the default",
+        ("ctranslate2", "tokenizers", "safetensors"),
+    ),
+    Row(
+        "embedder", "hashing", "embedkit.embedders.hashing:HashingEmbedder",
+        "hashed character n-grams: no model, deterministic, the reference", ("numpy",),
+    ),
+    Row(
+        "embedder", "sentence-transformers",
+        "embedkit.embedders.sentence_transformers:SentenceTransformersEmbedder",
+        "any sentence-transformers model, by name or path, on CUDA, MPS or CPU",
+        ("sentence_transformers", "torch"), "local",
+    ),
+    Row(
+        "index", "auto", "embedkit.indexes.auto:AutoBackend",
+        "flat for small collections, turbovec for large ones; the default",
+    ),
+    Row(
+        "index", "flat", "embedkit.indexes.flat:FlatBackend",
+        "exact search over all vectors, the reference", ("numpy",),
+    ),
+    Row(
+        "index", "turbovec", "embedkit.indexes.turbovec:TurbovecBackend",
+        "4-bit quantised scan, re-ranked exactly", ("turbovec",),
+    ),
+    Row(
+        "index", "annoy", "embedkit.indexes.annoy:AnnoyBackend",
+        "forest of random projections", ("annoy",), "annoy",
+    ),
+    Row(
+        "index", "pynndescent", "embedkit.indexes.pynndescent:PyNNDescentBackend",
+        "nearest-neighbour graph by descent", ("pynndescent",), "pynndescent",
+    ),
+    Row(
+        "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
+        "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
+    ),
+    Row("source", "jsonl", "embedkit_connectors.jsonl:JsonLinesSource", "JSON Lines, also gzip"),
+    Row(
+        "source", "parquet", "embedkit_connectors.parquet:ParquetSource", "Apache Parquet",
+        ("pyarrow",),
+    ),
+    Row("source", "text", "embedkit_connectors.text:TextSource", "plain text, a record a line"),
+    Row("source", "folder", "embedkit_connectors.text:FolderSource", "a folder of text files"),
+    Row(
+        "source", "memory", "embedkit_connectors.memory:MemorySource",
+        "records, dicts, strings, a pandas or polars DataFrame, an Arrow table", ("pyarrow",),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A backend's name, its argument and its options, as written in a string."""
+
+    name: str
+    argument: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Spec:
+        """Read ``name[:argument][?option=value&…]``.
+
+        Raises
+        ------
+        InvalidInputError
+            Where there is no name, or an option without a value.
+        """
+        head, _, tail = text.strip().partition("?")
+        name, colon, argument = head.partition(":")
+        if not name:
+            raise InvalidInputError(
+                f"expected a spec such as 'minilm' or 'annoy?n_trees=50', got {text!r}"
+            )
+        options: dict[str, str] = {}
+        for pair in filter(None, tail.split("&")):
+            option, equals, value = pair.partition("=")
+            if not equals or not option:
+                raise InvalidInputError(
+                    f"expected option=value after '?' in the spec {text!r}, got {pair!r}"
+                )
+            options[option] = value
+        return cls(name, argument if colon else None, options)
+
+    def __str__(self) -> str:
+        head = self.name if self.argument is None else f"{self.name}:{self.argument}"
+        tail = "&".join(f"{option}={value}" for option, value in self.options.items())
+        return f"{head}?{tail}" if tail else head
+
+
+def rows(family: Family | None = None) -> list[Row]:
+    """Return the built-in backends, of one family or all."""
+    return [row for row in ROWS if family is None or row.family == family]
+
+
+def names(family: Family) -> list[str]:
+    """Return the names of a family's backends: built in first, then registered from outside."""
+    built_in = [row.name for row in rows(family)]
+    outside = sorted(point.name for point in _entry_points(family))
+    return built_in + [name for name in outside if name not in built_in]
+
+
+def resolve(family: Family, name: str) -> Callable[..., Any]:
+    """Import the backend of that name and return its class.
+
+    Raises
+    ------
+    UnknownBackendError
+        No backend of that family has the name; the nearest one is offered.
+    MissingDependencyError
+        Its library is not installed; the message holds the line that installs it.
+    """
+    for row in rows(family):
+        if row.name == name:
+            return _load(row)
+    for point in _entry_points(family):
+        if point.name == name:
+            loaded: Callable[..., Any] = point.load()
+            return loaded
+    raise UnknownBackendError(
+        f"expected the name of {_article(family)}, got {name!r}", do=_suggest(name, names(family))
+    )
+
+
+def create(family: Family, spec: str | Spec, *arguments: Any) -> Any:
+    """Build the backend that a spec names.
+
+    Parameters
+    ----------
+    arguments
+        Passed before the options, in place of the spec's own argument.
+
+    Raises
+    ------
+    InvalidInputError
+        An option that the backend does not have, or a value of the wrong type.
+    """
+    spec = Spec.parse(spec) if isinstance(spec, str) else spec
+    target = resolve(family, spec.name)
+    positional, keywords = _parameters(target)
+    if not arguments and spec.argument is not None:
+        if not positional:
+            raise InvalidInputError(
+                f"{spec.name} takes nothing after a colon, got {spec.argument!r}",
+                do=f"write {spec.name!r}, with options after '?'",
+            )
+        arguments = (_convert(spec.argument, positional[0], spec.name, "the part after ':'"),)
+    unknown = [option for option in spec.options if option not in keywords]
+    if unknown:
+        raise InvalidInputError(
+            f"{spec.name} has no option {unknown[0]!r}",
+            do=_suggest(unknown[0], list(keywords)) if keywords else "it takes no options",
+        )
+    options = {
+        option: _convert(value, keywords[option], spec.name, option)
+        for option, value in spec.options.items()
+    }
+    return target(*arguments, **options)
+
+
+def _load(row: Row) -> Callable[..., Any]:
+    module, _, attribute = row.target.partition(":")
+    try:
+        loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in row.requires:
+            raise
+        raise MissingDependencyError(
+            f"{row.family} {row.name!r} needs {missing}, which is not installed",
+            do=f"run: {row.install}",
+        ) from error
+    return loaded
+
+
+def _entry_points(family: Family) -> typing.Iterable[Any]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUPS[family])
+
+
+def _parameters(target: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the annotations of the positional parameters and of the keyword-only ones."""
+    called = target.__init__ if inspect.isclass(target) else target
+    hints = typing.get_type_hints(called)
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for name, parameter in inspect.signature(target).parameters.items():
+        annotation = hints.get(name, str)
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            keywords[name] = annotation
+        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            positional.append(annotation)
+    return positional, keywords
+
+
+def _convert(text: str, annotation: Any, backend: str, option: str) -> Any:
+    choices = _members(annotation)
+    for kind in choices:
+        if typing.get_origin(kind) is Literal:
+            if text in typing.get_args(kind):
+                return text
+        elif kind is bool:
+            if text.lower() in _BOOLEANS:
+                return _BOOLEANS[text.lower()]
+        elif kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+        elif kind is type(None):
+            if text.lower() in ("", "none"):
+                return None
+        elif kind is str:
+            return text
+    wanted = " or ".join(_describe(kind) for kind in choices)
+    raise InvalidInputError(f"{backend}: expected {wanted} for {option}, got {text!r}")
+
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+def _members(annotation: Any) -> list[Any]:
+    """Return the members of a union, the ones that take fewer texts first."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = list(typing.get_args(annotation))
+    else:
+        members = [annotation]
+    order = {int: 1, float: 2, str: 9}
+    return sorted(members, key=lambda kind: order.get(kind, 0))
+
+
+def _describe(kind: Any) -> str:
+    if typing.get_origin(kind) is Literal:
+        return " or ".join(map(repr, typing.get_args(kind)))
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(
+        kind, "none"
+    )
+
+
+def _article(family: Family) -> str:
+    return f"{'an' if family[0] in 'aeiou' else 'a'} {family}"
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = "there are: " + ", ".join(known)
+    return f"did you mean {near[0]!r}? {listed}" if near else listed

@@ -1,0 +1,195 @@
+"""The words of embedkit as types: records, hits, neighbours and reports.
+
+Nothing here imports a library, so that everything may import this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors: TypeAlias = NDArray[np.float32]
+    """Shape (n, dim), float32, C-contiguous, rows in input order."""
+    Keys: TypeAlias = NDArray[np.int64]
+    """Integer names of vectors, shape (n,) or (n_queries, k); -1 marks an empty cell."""
+    Mask: TypeAlias = NDArray[np.bool_]
+    """One flag a row, shape (n,)."""
+
+InputType = Literal["document", "query", "classification", "clustering"]
+Metric = Literal["cosine", "inner_product"]
+Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict[str, Any] | None
+"""A metadata value: what a typed column can hold."""
+
+INPUT_TYPES: tuple[InputType, ...] = ("document", "query", "classification", "clustering")
+METRICS: tuple[Metric, ...] = ("cosine", "inner_product")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a collection: an id, the text that is embedded, and typed metadata."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result. Ranks start at 1; a larger score is better."""
+
+    rank: int
+    id: str
+    score: float
+    text: str
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the hit as plain values, in the order rank, id, score, text, metadata."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """The nearest vectors of each query, best first.
+
+    Attributes
+    ----------
+    keys : int64 array, shape (n_queries, k)
+        -1 marks an empty cell, at the end of a row that has fewer than k neighbours.
+    scores : float32 array, shape (n_queries, k)
+        Similarities, larger is better; ``-inf`` in empty cells. Equal scores are ordered by key.
+    """
+
+    keys: Keys
+    scores: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """What an embedder returns for a batch of texts.
+
+    Attributes
+    ----------
+    vectors : float32 array, shape (n, dim)
+        L2-normalised, rows in the order of the texts.
+    tokens : int64 array, shape (n,), or None
+        Tokens of each text before anything was cut; None where the model does not tell.
+    max_tokens : int or None
+        What the model reads of one text, in tokens; the rest of a longer text was cut.
+    """
+
+    vectors: Vectors
+    tokens: Keys | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that could not be taken, and why. Lines count from 1, the header included."""
+
+    line: int
+    reason: str
+    excerpt: str = ""
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one execution of ``index`` did, or would do when ``dry_run`` is set.
+
+    ``records`` are the rows of the source: new + changed + unchanged + failed. Of the new and the
+    changed, ``embedded`` counts the texts that were sent to the embedder and ``reused`` the rows
+    that found their vector already there. ``gone`` counts the records that an earlier version of
+    this source held and this one does not; ``removed`` those of them that were deleted.
+    """
+
+    collection: str
+    source: str
+    records: int
+    new: int
+    changed: int
+    unchanged: int
+    removed: int
+    gone: int
+    failed: int
+    embedded: int
+    reused: int
+    seconds: float
+    run: int | None = None
+    status: Literal["planned", "done", "interrupted", "failed"] = "done"
+    truncated: int = 0
+    """Texts longer than the model's limit."""
+    tokens_cut: int = 0
+    """Tokens of those texts that the model did not see."""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, in the order of its fields."""
+        return asdict(self) | {"notes": list(self.notes)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One line of the ledger of runs. Times are UTC."""
+
+    run: int
+    started: datetime
+    finished: datetime | None
+    status: str
+    source: str
+    counts: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    failures: tuple[Reject, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the run as plain values."""
+        return asdict(self) | {"notes": list(self.notes), "counts": dict(self.counts)}
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What ``embedkit collections show`` tells of a collection."""
+
+    name: str
+    path: str
+    records: int
+    embedder: str
+    model_id: str
+    dim: int
+    metric: str
+    index: str
+    """The spec of the index, and what it resolved to where that differs: ``auto (flat)``."""
+    generation: int
+    bytes: int
+    """Size on disk."""
+    columns: Mapping[str, str]
+    """Metadata columns and their SQL types."""
+    updated: datetime | None
+    last_run: RunInfo | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the description as plain values."""
+        out = asdict(self)
+        out["columns"] = dict(self.columns)
+        out["last_run"] = self.last_run.to_dict() if self.last_run else None
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of a collection found: which part, whether it is sound, and what to do."""
+
+    part: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values."""
+        return asdict(self)

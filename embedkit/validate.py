@@ -1,0 +1,105 @@
+"""What every backend refuses, in the same words: called by the shared bases, before native code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from embedkit.errors import DimensionMismatchError, InvalidInputError
+from embedkit.types import INPUT_TYPES, METRICS, InputType, Keys, Metric, Vectors
+
+
+def check_texts(texts: Sequence[str]) -> list[str]:
+    """Return the texts as a list; a bare string or anything that is not text is refused."""
+    if isinstance(texts, str):
+        raise InvalidInputError("expected a list of texts, got one text", do="write [text]")
+    listed = list(texts)
+    for i, text in enumerate(listed):
+        if not isinstance(text, str):
+            raise InvalidInputError(f"expected texts, got {type(text).__name__} at position {i}")
+    return listed
+
+
+def check_input_type(input_type: str) -> InputType:
+    """Return the input type, or refuse it."""
+    for known in INPUT_TYPES:
+        if known == input_type:
+            return known
+    raise InvalidInputError(
+        f"expected input_type to be one of {', '.join(INPUT_TYPES)}, got {input_type!r}"
+    )
+
+
+def check_metric(metric: str) -> Metric:
+    """Return the metric, or refuse it."""
+    for known in METRICS:
+        if known == metric:
+            return known
+    raise InvalidInputError(f"expected metric to be one of {', '.join(METRICS)}, got {metric!r}")
+
+
+def check_dim(dim: Any) -> int:
+    """Return the width, a whole number of at least 1."""
+    if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool) or dim < 1:
+        raise InvalidInputError(f"expected dim to be a whole number >= 1, got {dim!r}")
+    return int(dim)
+
+
+def check_k(k: Any) -> int:
+    """Return k, a whole number of at least 1."""
+    if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
+        raise InvalidInputError(f"expected k to be a whole number >= 1, got {k!r}")
+    return int(k)
+
+
+def check_vectors(vectors: Any, dim: int, *, what: str = "vectors") -> Vectors:
+    """Return vectors as a C-contiguous float32 array of shape (n, dim), all finite.
+
+    A single vector of shape (dim,) becomes (1, dim).
+    """
+    try:
+        array = np.asarray(vectors)
+        if array.dtype != np.float32:
+            array = array.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"expected {what} of numbers, shape (n, {dim}): {error}") from error
+    if array.ndim == 1 and array.shape[0] == dim:
+        array = array[np.newaxis, :]
+    if array.size == 0 and array.ndim == 1:
+        array = np.empty((0, dim), np.float32)
+    if array.ndim != 2 or array.shape[1] != dim:
+        raise DimensionMismatchError(
+            f"expected {what} of shape (n, {dim}), got {array.shape}",
+            do="were they made by another model?",
+        )
+    array = np.ascontiguousarray(array)
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise InvalidInputError(f"expected finite {what}, got NaN or infinity in row {row}")
+    return array
+
+
+def check_keys(keys: Any, n: int | None = None) -> Keys:
+    """Return keys as an int64 array of shape (n,): whole numbers >= 0, none twice."""
+    array = np.asarray(keys)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InvalidInputError("expected keys as a one-dimensional array of whole numbers")
+    if n is not None and len(array) != n:
+        raise InvalidInputError(f"expected one key a vector, got {len(array)} keys, {n} vectors")
+    if array.size and (int(array.min()) < 0 or int(array.max()) > np.iinfo(np.int64).max):
+        raise InvalidInputError("expected keys from 0 to 2**63 - 1")
+    array = np.ascontiguousarray(array, dtype=np.int64)
+    unique, counts = np.unique(array, return_counts=True)
+    if len(unique) != len(array):
+        raise InvalidInputError(f"expected every key once, got {unique[counts > 1][0]} twice")
+    return array
+
+
+def normalize(vectors: Vectors) -> Vectors:
+    """Return vectors of length 1, in a new array; zero vectors stay zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, np.float32(1))
