@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from embedkit.api import collections, delete, embedder, index, open
+    from embedkit.api import collections, delete, embedder, index, open  # noqa: A004
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.types import (

@@ -97,7 +97,10 @@ class SourceBatch(Protocol):
 
     @property
     def table(self) -> pa.RecordBatch:
-        """The rows, with the same columns in every batch of a source."""
+        """The rows, in columns of the plain types: bool, int64, float64, string, date32,
+        timestamp[us], and string with the field metadata ``{"embedkit.type": "json"}`` for nested
+        values. Batches may differ in their columns and types; the store unites them.
+        """
 
     @property
     def lines(self) -> Keys:
