@@ -1,0 +1,178 @@
+"""Settings: option, environment, ``embedkit.toml``, the user's own file, default, in this order.
+
+The nearest ``embedkit.toml`` from the working folder upwards belongs to a project; the user's own
+lies where the platform keeps configuration (``~/.config/embedkit/embedkit.toml`` on Linux). Both
+hold the same keys::
+
+    home = ".embedkit"        # a relative path starts from the file's own folder
+    embedder = "minilm:int8"  # what a new collection is filled with
+    index = "auto"
+    k = 10
+    format = "table"
+
+Keys of remote services are no settings: they come from the environment alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from embedkit.errors import SettingsError
+
+FILE = "embedkit.toml"
+HOME = ".embedkit"
+K = 10
+FORMATS = ("table", "json", "jsonl", "csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is in effect, and where it comes from."""
+
+    home: Path
+    embedder: str | None
+    """Spec for a new collection; None leaves it to the library."""
+    index: str | None
+    """Spec for a new collection; None leaves it to the library."""
+    k: int
+    format: str | None
+    """One of ``FORMATS``; None means a table on a terminal and JSON Lines elsewhere."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where each setting that is not the default was found: a file or a variable."""
+    files: tuple[Path, ...] = ()
+    """The settings files that were read, the project's before the user's."""
+
+
+def load(start: Path | None = None) -> Settings:
+    """Read the environment and the settings files.
+
+    Parameters
+    ----------
+    start : Path or None
+        Where the search for the project's ``embedkit.toml`` begins; None is the working folder.
+
+    Raises
+    ------
+    SettingsError
+        An unknown key, a value of the wrong kind, or a file that is not TOML.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    files = tuple(path for path in (project_file(start), user_file()) if path)
+    for path in reversed(files):
+        for key, value in _read(path).items():
+            values[key], origins[key] = value, str(path)
+    for key, kind in _KINDS.items():
+        variable = f"EMBEDKIT_{key.upper()}"
+        text = os.environ.get(variable, "")
+        if text:
+            values[key], origins[key] = kind(text, variable), variable
+    home = values.get("home")
+    return Settings(
+        home=Path.cwd() / HOME if home is None else Path(home),
+        embedder=values.get("embedder"),
+        index=values.get("index"),
+        k=values.get("k", K),
+        format=values.get("format"),
+        origins=origins,
+        files=files,
+    )
+
+
+def resolve_home(home: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder that holds the collections, whether it exists or not.
+
+    An argument comes first, then ``EMBEDKIT_HOME``, then the settings files, then ``./.embedkit``.
+
+    Raises
+    ------
+    SettingsError
+        A settings file that cannot be read, where one is asked.
+    """
+    given = home if home is not None else os.environ.get("EMBEDKIT_HOME") or None
+    if given is not None:
+        return Path(given).expanduser().absolute()
+    return load().home.expanduser().absolute()
+
+
+def project_file(start: Path | None = None) -> Path | None:
+    """Return the nearest ``embedkit.toml``, from a folder upwards."""
+    folder = (start or Path.cwd()).absolute()
+    for candidate in (folder, *folder.parents):
+        path = candidate / FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def user_file() -> Path | None:
+    """Return the user's own settings file, where there is one."""
+    from platformdirs import user_config_path
+
+    path = user_config_path("embedkit", appauthor=False) / FILE
+    return path if path.is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}", do="mend the line") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not UTF-8 text", do="save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror or error}") from None
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        if key not in _KINDS:
+            raise SettingsError(f"{path}: no setting is called {key!r}", do=_suggest(key))
+        values[key] = _KINDS[key](value, f"{path}: {key}")
+    if "home" in values:
+        values["home"] = str(path.parent / Path(values["home"]).expanduser())
+    return values
+
+
+def _suggest(key: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(key, _KINDS, n=1)
+    listed = "there are: " + ", ".join(_KINDS)
+    return f"did you mean {near[0]!r}? {listed}" if near else listed
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SettingsError(f"{where}: expected a text, got {value!r}")
+    return value
+
+
+def _count(value: Any, where: str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1 or isinstance(value, (bool, float)):
+        raise SettingsError(f"{where}: expected a whole number >= 1, got {value!r}")
+    return number
+
+
+def _format(value: Any, where: str) -> str:
+    if value not in FORMATS:
+        raise SettingsError(f"{where}: expected one of {', '.join(FORMATS)}, got {value!r}")
+    return str(value)
+
+
+_KINDS: dict[str, Callable[[Any, str], Any]] = {
+    "home": _text,
+    "embedder": _text,
+    "index": _text,
+    "k": _count,
+    "format": _format,
+}
