@@ -1,0 +1,129 @@
+"""What every embedder shares: its input is checked before the model, its output after it.
+
+An author of a backend writes ``_embed``, ``model_id`` and ``dim``; a model that takes time to load
+goes into a :class:`Lazy`, so that building an embedder costs nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from embedkit.errors import DimensionMismatchError, InvalidInputError
+from embedkit.types import Embeddings, InputType
+from embedkit.validate import check_input_type, check_texts, check_vectors
+
+if TYPE_CHECKING:
+    from embedkit.types import Vectors
+
+T = TypeVar("T")
+
+
+class Lazy(Generic[T]):
+    """A value made on first use, once, whichever thread asks first."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: list[T] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether the value was made already."""
+        return bool(self._made)
+
+    def get(self) -> T:
+        """Return the value. Where making it fails, the next caller tries again."""
+        if not self._made:
+            with self._lock:
+                if not self._made:
+                    self._made.append(self._make())
+        return self._made[0]
+
+
+class BaseEmbedder(ABC):
+    """An embedder whose public methods check, and whose ``_embed`` computes."""
+
+    @property
+    @abstractmethod
+    def model_id(self) -> str:
+        """Name the model so exactly that equal names mean equal vectors."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Width of the vectors."""
+
+    @abstractmethod
+    def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
+        """Embed at least one text. Vectors of length 1, in the order of the texts."""
+
+    def embed(self, texts: Sequence[str], *, input_type: InputType = "document") -> Vectors:
+        """Return the vectors of texts.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Any length; an empty list gives shape (0, dim).
+        input_type : {"document", "query", "classification", "clustering"}
+            What the texts are. Models that make no difference ignore it.
+
+        Returns
+        -------
+        float32 array, shape (n, dim)
+            L2-normalised, C-contiguous, in the order of the texts.
+
+        Raises
+        ------
+        InvalidInputError
+            A bare string, something that is not text, text that is not Unicode, or an unknown
+            input type.
+        WeightsError
+            The model's weights cannot be had.
+        """
+        return self.embed_batch(texts, input_type=input_type).vectors
+
+    def embed_batch(
+        self, texts: Sequence[str], *, input_type: InputType = "document"
+    ) -> Embeddings:
+        """Return the vectors of texts, their tokens, and how many of those the model reads."""
+        listed = check_unicode(check_texts(texts))
+        kind = check_input_type(input_type)
+        if not listed:
+            return Embeddings(np.empty((0, self.dim), np.float32), np.empty(0, np.int64))
+        return self._checked(self._embed(listed, kind), len(listed))
+
+    def _checked(self, result: Embeddings, n: int) -> Embeddings:
+        vectors = check_vectors(result.vectors, self.dim, what=f"vectors from {self.model_id}")
+        if len(vectors) != n:
+            raise DimensionMismatchError(
+                f"expected {n} vectors from {self.model_id}, one a text, got {len(vectors)}"
+            )
+        if result.tokens is not None and result.tokens.shape != (n,):
+            raise DimensionMismatchError(
+                f"expected {n} token counts from {self.model_id}, got shape {result.tokens.shape}"
+            )
+        return Embeddings(vectors, result.tokens, result.max_tokens)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.model_id}>"
+
+
+def check_unicode(texts: list[str]) -> list[str]:
+    """Refuse texts that hold half of a surrogate pair: no tokenizer and no file takes them."""
+    for i, text in enumerate(texts):
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(
+                f"expected Unicode text, got a lone surrogate (U+{ord(text[error.start]):04X}) "
+                f"at character {error.start} of the text at position {i}",
+                do="read the source with its right encoding, or replace that character",
+            ) from error
+    return texts
