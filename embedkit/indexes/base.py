@@ -1,0 +1,69 @@
+"""What authors of index backends inherit.
+
+A backend is frozen once built and only proposes candidates. It sees unit vectors only, of float32,
+C-contiguous and checked; it may assume at least one of them. Its options are the keyword-only
+parameters of its constructor, which stores them and does nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from embedkit.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Mask, Vectors
+
+
+class BaseBackend:
+    """Defaults of an index backend; a subclass names itself and overrides the four methods.
+
+    Attributes
+    ----------
+    name : str
+        The name in the registry.
+    takes_mask : bool
+        Whether ``candidates`` can be restricted to some of the rows.
+    tail_share : float
+        Share of new rows past which a rebuild pays. Cheap builds want a small one.
+    """
+
+    name: ClassVar[str]
+    takes_mask: ClassVar[bool] = False
+    tail_share: ClassVar[float] = 0.1
+
+    @property
+    def exact(self) -> bool:
+        """True where there is nothing to propose: the caller scans all rows."""
+        return False
+
+    @property
+    def resolved(self) -> str:
+        """Name of the backend that does the work."""
+        return self.name
+
+    def outgrown(self, rows: int) -> bool:
+        """Return whether a build on that many rows would choose another way to search."""
+        return False
+
+    def build(self, vectors: Vectors) -> None:
+        """Build on unit vectors, shape (n, dim), n >= 1."""
+        raise NotImplementedError
+
+    def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
+        """Propose positions for the n nearest of each query; see the protocol."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """Write everything that ``load`` needs into an existing folder."""
+        raise NotImplementedError
+
+    def load(self, folder: Path, *, rows: int, dim: int) -> None:
+        """Read what ``save`` wrote."""
+        raise NotImplementedError
+
+    def _check_at_least(self, option: str, value: float, least: float) -> None:
+        """Refuse an option below its least value."""
+        if not value >= least:
+            raise InvalidInputError(f"{self.name}: expected {option} >= {least}, got {value}")

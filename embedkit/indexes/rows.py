@@ -1,0 +1,377 @@
+"""The one place where an index that cannot add, delete or filter learns to do all three.
+
+A :class:`RowIndex` searches the rows of a matrix that others own (a memory-mapped file, an array).
+A backend, frozen once built, proposes candidates among the rows it was built on, the *base*. Newer
+rows, the *tail*, are searched exactly beside it; deleted ones are masked. Whatever was proposed is
+scored exactly from the float32 vectors, and where too little was proposed the search is exact, so
+a filter never costs hits.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedkit import registry
+from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
+from embedkit.indexes import exact, files
+from embedkit.integrity import storage_error
+from embedkit.protocols import IndexBackend
+from embedkit.types import Metric, Neighbors
+from embedkit.validate import check_k, check_vectors, normalize
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Mask, Vectors
+
+FORMAT = 1
+EXACT_ROWS = 2048
+"""Rows up to which scoring all of them beats asking any backend."""
+EXACT_SHARE = 8
+"""A k of more than one in so many rows is answered exactly: there is little to leave out."""
+LEAST_TAIL = 4096
+"""New rows below which a rebuild never pays: they cost well under a millisecond a query."""
+MASKED_SHARE = 0.25
+"""Share of deleted rows in the base past which a rebuild pays."""
+CELLS = 2**31
+REBUILD = "rebuild the index: it can always be made again from the vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many rows a backend covers, are searched exactly beside it, and are masked in it."""
+
+    base: int
+    tail: int
+    masked: int
+
+
+class RowIndex:
+    """Nearest rows of a matrix. Immutable: safe for several threads, updated by ``refreshed``.
+
+    Parameters
+    ----------
+    vectors : float32 array, shape (n, dim)
+        May be memory-mapped, and longer than the base. Of unit length for the metric cosine.
+    metric : "cosine" or "inner_product"
+    spec : str
+        Names the backend, as in the registry.
+    live : bool array, shape (n,)
+        Which rows count.
+    backend : IndexBackend
+        Built on the rows ``base``.
+    base : int64 array, ascending
+        Row numbers of the backend's positions.
+    """
+
+    def __init__(
+        self,
+        vectors: Vectors,
+        *,
+        metric: Metric,
+        spec: str,
+        live: Mask,
+        backend: IndexBackend,
+        base: Keys,
+        norms: Vectors | None = None,
+    ) -> None:
+        self.metric: Metric = metric
+        self.spec = spec
+        self._vectors = _plain(vectors)
+        self._live = np.array(live, dtype=np.bool_)
+        if self._live.shape != (len(self._vectors),):
+            raise InvalidInputError(
+                f"expected live of shape ({len(self._vectors)},), got {self._live.shape}"
+            )
+        self._backend = backend
+        self._base = base
+        self._norms = norms
+        if metric == "inner_product" and norms is None:
+            self._norms = _norms(self._vectors)
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """Work out once what every query needs."""
+        live, base = self._live, self._base
+        self._exact = self._backend.exact or len(base) == 0
+        self._count = int(np.count_nonzero(live))
+        self._all = self._count == len(live)
+        self._prefix = len(base) == 0 or int(base[-1]) == len(base) - 1
+        outside = live.copy()
+        outside[slice(len(base)) if self._prefix else base] = False
+        self._tail = np.flatnonzero(outside)
+        flags = self._in_base(live)
+        self._masked = len(base) - int(np.count_nonzero(flags))
+        self._flags = flags if self._masked else None
+
+    @classmethod
+    def build(cls, vectors: Vectors, *, metric: Metric, spec: str, live: Mask) -> RowIndex:
+        """Build a fresh base on the live rows.
+
+        Raises
+        ------
+        UnknownBackendError, MissingDependencyError, InvalidInputError
+            The spec names no backend, one that is not installed, or options it does not have.
+        """
+        backend: IndexBackend = registry.create("index", spec)
+        matrix = _plain(vectors)
+        rows = np.flatnonzero(live)
+        norms = _norms(matrix) if metric == "inner_product" else None
+        if (backend.exact and not _outgrown(backend, len(rows))) or len(rows) <= EXACT_ROWS:
+            rows = rows[:0]
+        else:
+            backend.build(_unit(matrix, rows, norms))
+        if backend.exact:
+            rows = rows[:0]
+        return cls(
+            matrix, metric=metric, spec=spec, live=live, backend=backend, base=rows, norms=norms
+        )
+
+    def refreshed(self, vectors: Vectors, live: Mask) -> RowIndex:
+        """Return an index with the same base over more rows, or with another live mask.
+
+        Rows that were there before must still hold the same vectors. Nothing is rebuilt.
+        """
+        matrix = _plain(vectors)
+        norms = self._norms
+        if norms is not None:
+            norms = np.concatenate((norms[: len(matrix)], _norms(matrix[len(norms) :])))
+        return RowIndex(
+            matrix,
+            metric=self.metric,
+            spec=self.spec,
+            live=live,
+            backend=self._backend,
+            base=self._base,
+            norms=norms,
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def resolved(self) -> str:
+        """Name of the backend that does the work: what ``auto`` chose."""
+        return str(getattr(self._backend, "resolved", self._backend.name))
+
+    @property
+    def sizes(self) -> Sizes:
+        """Rows of the base, of the tail, and masked ones of the base."""
+        return Sizes(len(self._base), len(self._tail), self._masked)
+
+    @property
+    def needs_rebuild(self) -> bool:
+        """Whether a fresh build would make searching worth its cost quicker."""
+        if self._backend.exact:
+            return _outgrown(self._backend, self._count)
+        tail = max(LEAST_TAIL, self._backend.tail_share * len(self._base))
+        masked = max(EXACT_ROWS, MASKED_SHARE * len(self._base))
+        return (
+            len(self._tail) > tail
+            or self._masked > masked
+            or (len(self._base) > 0 and _outgrown(self._backend, self._count))
+        )
+
+    def search(self, queries: Vectors, k: int, *, allow: Mask | None = None) -> Neighbors:
+        """Return the k nearest live rows of each query.
+
+        Parameters
+        ----------
+        queries : array, shape (n_queries, dim)
+        k : int, >= 1
+        allow : bool array, shape (n,), optional
+            Only these rows count.
+
+        Returns
+        -------
+        Neighbors
+            Keys are row numbers, shape (n_queries, k). Always min(k, rows that count) hits.
+        """
+        queries, k = check_vectors(queries, self.dim, what="queries"), check_k(k)
+        if k * len(queries) > CELLS:
+            raise InvalidInputError(f"expected fewer answers than {CELLS:,}, got k = {k:,}")
+        if self.metric == "cosine":
+            queries = normalize(queries)
+        allowed, count = self._allowed(allow)
+        m = min(k, count)
+        if self._scan_pays(m, count):
+            rows, scores = self._scan(queries, m, allowed)
+        else:
+            rows, scores = self._approximate(queries, m, allowed, filtered=allow is not None)
+        return _padded(rows, scores, k)
+
+    def _allowed(self, allow: Mask | None) -> tuple[Mask | None, int]:
+        """Return which rows count (None for all of them), and how many."""
+        if allow is None:
+            return (None if self._all else self._live), self._count
+        allow = np.asarray(allow)
+        if allow.dtype != np.bool_ or allow.shape != self._live.shape:
+            raise InvalidInputError(
+                f"expected allow as flags of shape {self._live.shape},"
+                f" got {allow.dtype} of shape {allow.shape}"
+            )
+        allowed = allow if self._all else allow & self._live
+        return allowed, int(np.count_nonzero(allowed))
+
+    def _scan_pays(self, m: int, count: int) -> bool:
+        return self._exact or count <= max(EXACT_ROWS, EXACT_SHARE * m)
+
+    def _scan(self, queries: Vectors, m: int, allowed: Mask | None) -> tuple[Keys, Vectors]:
+        return exact.top_k(queries, self._vectors, max(m, 1), mask=allowed, norms=self._norms)
+
+    def _approximate(
+        self, queries: Vectors, m: int, allowed: Mask | None, *, filtered: bool
+    ) -> tuple[Keys, Vectors]:
+        """Return the m nearest rows that are allowed, found by the backend and in the tail."""
+        flags, tail = self._flags, self._tail
+        if filtered and allowed is not None:
+            flags, tail = self._in_base(allowed), tail[allowed[tail]]
+        rows = self._proposed(queries, m, flags)
+        scores = exact.score_rows(queries, self._vectors, rows)
+        if len(tail):
+            more, more_scores = exact.top_k(queries, self._vectors, m, rows=tail, norms=self._norms)
+            rows = np.concatenate((rows, more), axis=1)
+            scores = np.concatenate((scores, more_scores), axis=1)
+        rows, scores = exact.order(rows, scores, m)
+        if rows.shape[1] < m:
+            return self._scan(queries, m, allowed)
+        short = (rows[:, -1] < 0) | (rows[:, 1:] == rows[:, :-1]).any(axis=1)
+        if short.any():
+            rows[short], scores[short] = self._scan(queries[short], m, allowed)
+        return rows, scores
+
+    def _proposed(self, queries: Vectors, m: int, flags: Mask | None) -> Keys:
+        """Return candidate rows of the base, shape (n_queries, any), -1 for none."""
+        if flags is not None and not flags.any():
+            return np.empty((len(queries), 0), np.int64)
+        if self.metric == "inner_product":
+            # Bachrach et al., RecSys 2014: see _unit.
+            queries = np.pad(normalize(queries), ((0, 0), (0, 1)))
+        if flags is None:
+            found = self._backend.candidates(queries, m)
+        elif self._backend.takes_mask:
+            found = self._backend.candidates(queries, m, flags)
+        else:
+            found = self._widened(queries, m, flags)
+        if self._prefix:
+            return found
+        return np.where(found < 0, -1, self._base[found])
+
+    def _widened(self, queries: Vectors, m: int, flags: Mask) -> Keys:
+        """Ask for so many candidates that m of them are allowed."""
+        share = np.count_nonzero(flags) / len(flags)
+        n = min(len(flags), int(2 * m / share) + 10)
+        found = self._backend.candidates(queries, n)
+        good = (found >= 0) & flags[found]
+        found = np.where(good, found, -1)
+        width = int(good.sum(axis=1).max(initial=0))
+        return np.take_along_axis(found, np.argsort(~good, axis=1, kind="stable")[:, :width], 1)
+
+    def _in_base(self, flags: Mask) -> Mask:
+        return flags[: len(self._base)] if self._prefix else flags[self._base]
+
+    def save(self, folder: Path) -> None:
+        """Write the base into a folder, which is created; the vectors are not part of it."""
+        about = {
+            "format": FORMAT,
+            "spec": self.spec,
+            "resolved": self.resolved,
+            "metric": self.metric,
+            "dim": self.dim,
+            "rows": len(self._base),
+            "prefix": self._prefix,
+        }
+        try:
+            (folder / "backend").mkdir(parents=True, exist_ok=True)
+            (folder / "base.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+            if not self._prefix:
+                np.save(folder / "rows.npy", self._base, allow_pickle=False)
+            self._backend.save(folder / "backend")
+            files.seal(folder)
+        except OSError as error:
+            raise storage_error(error, folder) from error
+
+    @classmethod
+    def load(cls, folder: Path, vectors: Vectors, *, metric: Metric, live: Mask) -> RowIndex:
+        """Read what ``save`` wrote, every file checked wholly before a backend sees it.
+
+        Raises
+        ------
+        DamagedError
+            A file is not what was written, or does not belong to these vectors.
+        """
+        files.check(folder, do=REBUILD)
+        about = files.read_json(folder / "base.json", do=REBUILD)
+        if about.get("format") != FORMAT:
+            raise FormatVersionError(
+                f"expected an index of format {FORMAT}, got {about.get('format')}", do=REBUILD
+            )
+        matrix = _plain(vectors)
+        rows = int(about["rows"])
+        base = np.arange(rows) if about["prefix"] else np.load(folder / "rows.npy")
+        dim = matrix.shape[1]
+        outside = rows > 0 and int(base[-1]) >= len(matrix)
+        if about["dim"] != dim or about["metric"] != metric or outside:
+            raise DamagedError(f"{folder} was built on other vectors", do=REBUILD)
+        backend: IndexBackend = registry.create("index", about["spec"])
+        if rows:
+            backend.load(
+                folder / "backend", rows=rows, dim=dim + (1 if metric == "inner_product" else 0)
+            )
+        return cls(matrix, metric=metric, spec=about["spec"], live=live, backend=backend, base=base)
+
+
+def _plain(vectors: Any) -> Vectors:
+    """Return the matrix as a plain array: np.memmap makes every slice slow."""
+    matrix: Vectors = np.asarray(vectors).view(np.ndarray)
+    if matrix.ndim != 2 or matrix.dtype != np.float32:
+        raise InvalidInputError(
+            f"expected vectors as a float32 matrix, got {matrix.dtype} of shape {matrix.shape}"
+        )
+    return matrix
+
+
+def _norms(vectors: Vectors) -> Vectors:
+    norms: Vectors = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    return norms
+
+
+def _unit(matrix: Vectors, rows: Keys, norms: Vectors | None) -> Vectors:
+    """Return the rows as unit vectors whose cosines order them as the metric does.
+
+    For inner products every vector gets one more dimension that fills it up to the length of the
+    longest, so that the nearest by angle is the one of largest inner product (Bachrach et al.,
+    "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+    spaces", RecSys 2014, section 3.1); queries get a zero there.
+    """
+    whole = len(rows) == len(matrix)
+    base = matrix if whole else matrix[rows]
+    if norms is None:
+        return base
+    lengths = norms if whole else norms[rows]
+    longest = float(lengths.max()) or 1.0
+    unit = np.empty((len(base), base.shape[1] + 1), np.float32)
+    np.divide(base, longest, out=unit[:, :-1])
+    unit[:, -1] = np.sqrt(np.maximum(0, 1 - (lengths / longest) ** 2))
+    return unit
+
+
+def _outgrown(backend: IndexBackend, rows: int) -> bool:
+    ask = getattr(backend, "outgrown", None)
+    return bool(ask(rows)) if ask else False
+
+
+def _padded(rows: Keys, scores: Vectors, k: int) -> Neighbors:
+    missing = k - rows.shape[1]
+    if missing:
+        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+    return Neighbors(rows, scores)
