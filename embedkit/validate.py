@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedkit.errors import DimensionMismatchError, InvalidInputError
-from embedkit.types import INPUT_TYPES, METRICS, InputType, Keys, Metric, Vectors
+from embedkit.types import INPUT_TYPES, METRICS, InputType, Metric
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Vectors
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:
@@ -101,5 +104,9 @@ def check_keys(keys: Any, n: int | None = None) -> Keys:
 
 def normalize(vectors: Vectors) -> Vectors:
     """Return vectors of length 1, in a new array; zero vectors stay zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.where(norms > 0, norms, np.float32(1))
+    norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not ((norms > 1e-15) & (norms < 1e15)).all():  # squares may have left float32's range
+        wide = vectors.astype(np.float64)
+        lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+        return (wide / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return vectors / norms
