@@ -7,6 +7,7 @@ It is exact to the bit on every platform, and fast enough to measure everything 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim
+
+if TYPE_CHECKING:
+    from embedkit.types import Vectors
 
 PIECE = 2**14
 """Characters worked on at a time, so that the arrays of a step stay in the processor's cache. A
@@ -77,26 +81,41 @@ class HashingEmbedder(BaseEmbedder):
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         vectors = np.empty((len(texts), self._dim), np.float32)
+        counts = np.empty((min(len(texts), ROWS), self._dim), np.float32)
         for first, last in _slices(texts):
-            lowered = [text.lower() for text in texts[first:last]]
+            part = counts[: last - first]
+            part.fill(0)
             if last - first == 1:
-                counts = np.zeros((1, self._dim))
-                for piece in _pieces(lowered[0]):
-                    counts += self._count([piece])
+                for piece in _pieces(texts[first]):
+                    self._count([piece], part)
             else:
-                counts = self._count(lowered)
-            vectors[first:last] = _unit(counts)
+                self._count(texts[first:last], part)
+            _unit(part, vectors[first:last])
         return Embeddings(vectors)
 
-    def _count(self, texts: list[str]) -> NDArray[np.float64]:
-        """Return the signed counts of each text's features, shape (len(texts), dim)."""
-        rows, hashes, weights = _features(texts)
-        # Counter and sign come from different bits of the hash, so they are independent.
-        column = (hashes.astype(np.uint64) * np.uint64(self._dim)) >> np.uint64(32)
-        cell = rows * self._dim + column.astype(np.int64)
-        signed = np.where(hashes & np.uint32(1), weights, -weights)
-        counts = np.bincount(cell, signed, minlength=len(texts) * self._dim)
-        return counts.reshape(len(texts), self._dim)
+    def _count(self, texts: list[str], counts: Vectors) -> None:
+        """Add the signed counts of each text's features to a zeroed array (len(texts), dim)."""
+        codes, kinds, lengths = _characters(texts)
+        # One row a character, its last two blanks and the very first one left out.
+        rows = np.repeat(np.arange(len(texts)) * self._dim, lengths)[:-1]
+        letters = kinds == _LETTER
+        hashes = _mix(_triples(codes * letters))
+        weights = _TRIPLE_WEIGHTS[(hashes & 1) + letters[1:-1] * np.uint8(2)]
+        self._add(hashes, weights, rows, counts)
+        starts, hashes = _runs(codes, kinds)
+        hashes = _mix(hashes)
+        self._add(hashes, _RUN_WEIGHTS[hashes & 1], rows[starts - 1], counts)
+
+    def _add(
+        self,
+        hashes: NDArray[np.uint32],
+        weights: Vectors,
+        rows: NDArray[np.int64],
+        counts: Vectors,
+    ) -> None:
+        # Counter and sign come from opposite ends of the hash, so they are independent.
+        columns = (hashes.astype(np.uint64) * np.uint64(self._dim)) >> np.uint64(32)
+        np.add.at(counts.reshape(-1), columns.view(np.int64) + rows, weights)
 
 
 def _slices(texts: list[str]) -> Iterator[tuple[int, int]]:
@@ -115,23 +134,24 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[start : start + PIECE]
 
 
-def _features(
+def _characters(
     texts: list[str],
-) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.float64]]:
-    """Return the features of texts: the row of each, its hash and its weight."""
-    joined = "\n" + "\n".join(texts) + "\n"
-    codes = np.frombuffer(joined.encode("utf-32-le"), "<u4").astype(np.uint32, copy=False)
-    kinds = _KINDS[np.minimum(codes, np.uint32(len(_KINDS) - 1))]
-    letters = kinds == _LETTER
-    starts, runs = _runs(codes, kinds)
-    triples = _triples(codes * letters)[letters[1:-1]]
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
-    rows = np.repeat(np.arange(len(texts)), lengths)
-    return (
-        np.concatenate((rows[letters[1:]], rows[starts - 1])),
-        _mix(np.concatenate((triples, runs))),
-        np.repeat((1.0, WORD_WEIGHT), (len(triples), len(runs))),
-    )
+) -> tuple[NDArray[np.uint32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Return lower-case code points with a blank around each text, their kinds, and lengths.
+
+    The lengths count the blank after each text.
+    """
+    joined = "\n".join(["", *texts, ""])
+    if joined.isascii():
+        low = joined.lower().encode()
+        codes = np.frombuffer(low, np.uint8).astype(np.uint32)
+        kinds = np.frombuffer(low.translate(_ASCII_KINDS), np.uint8)
+    else:  # lower case can lengthen a text
+        texts = [text.lower() for text in texts]
+        low = "\n".join(["", *texts, ""]).encode("utf-32-le")
+        codes = np.frombuffer(low, "<u4").astype(np.uint32, copy=False)
+        kinds = _KINDS[np.minimum(codes, np.uint32(len(_KINDS) - 1))]
+    return codes, kinds, np.fromiter(map(len, texts), np.int64, len(texts)) + 1
 
 
 def _triples(letters: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -163,10 +183,18 @@ def _mix(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return hashes ^ (hashes >> np.uint32(16))
 
 
-def _unit(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return counts at length 1; a row of zeros becomes the first unit vector."""
-    counts[~counts.any(axis=1), 0] = 1.0
-    return counts / np.sqrt(np.einsum("ij,ij->i", counts, counts))[:, np.newaxis]
+def _unit(counts: Vectors, out: Vectors) -> None:
+    """Write the counts at length 1; a row of zeros becomes the first unit vector.
+
+    Sums of squares below 2**24 are exact in float32 in whatever order they are added up; the others
+    are taken again in float64, where they are exact up to 2**53.
+    """
+    squares = np.einsum("ij,ij->i", counts, counts)
+    for row in np.flatnonzero(squares >= 2**24):
+        squares[row] = np.square(counts[row], dtype=np.float64).sum()
+    empty = squares == 0
+    counts[empty, 0] = squares[empty] = 1
+    np.multiply(counts, (1 / np.sqrt(squares))[:, np.newaxis], out=out)
 
 
 def _table() -> NDArray[np.uint8]:
@@ -185,5 +213,8 @@ def _powers(base: int, n: int) -> NDArray[np.uint32]:
 
 
 _KINDS = _table()
+_ASCII_KINDS = _KINDS[:256].tobytes()
+_TRIPLE_WEIGHTS = np.array([0, 0, -1, 1], np.float32)
+_RUN_WEIGHTS = np.array([-WORD_WEIGHT, WORD_WEIGHT], np.float32)
 _POWERS = _powers(int(_BASE), 4 * PIECE)
 _INVERSES = _powers(pow(int(_BASE), -1, 2**32), 4 * PIECE)
