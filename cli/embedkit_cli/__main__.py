@@ -1,0 +1,5 @@
+"""``python -m embedkit_cli``."""
+
+from embedkit_cli.main import main
+
+main()

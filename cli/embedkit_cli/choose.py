@@ -1,0 +1,81 @@
+"""Which collection is meant, where ``-c`` may be left out."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+
+from embedkit_cli.failure import say
+from embedkit_cli.session import Session
+
+LAST = "last-used"
+
+
+def names(home: Path) -> list[str]:
+    """Return the collections of a home, by their folders alone."""
+    try:
+        return sorted(
+            folder.name
+            for folder in home.iterdir()
+            if any((folder / file).is_file() for file in ("manifest.json", "work.duckdb"))
+        )
+    except OSError:
+        return []
+
+
+def choose(session: Session, given: str | None) -> str:
+    """Return the collection that was named, the only one, or the last one used.
+
+    Raises
+    ------
+    CollectionNotFoundError
+        No collection at all, or none of that name; the nearest is offered.
+    InvalidInputError
+        Several, and none of them was used before.
+    """
+    from embedkit.errors import CollectionNotFoundError, InvalidInputError
+
+    home = session.home
+    known = names(home)
+    if not known:
+        raise CollectionNotFoundError(
+            f"there is no collection in {home}",
+            do="make one with: embedkit index FILE (or choose another folder with --home)",
+        )
+    if given is not None:
+        if given not in known:
+            raise CollectionNotFoundError(
+                f"there is no collection {given!r} in {home}", do=_nearest(given, known)
+            )
+        remember(home, given)
+        return given
+    if len(known) == 1:
+        return known[0]
+    last = _last(home)
+    if last not in known:
+        raise InvalidInputError(
+            f"there are several collections: {', '.join(known)}", do="choose one with -c"
+        )
+    say(f"using {last}, the collection used last; choose with -c")
+    return last
+
+
+def remember(home: Path, name: str) -> None:
+    """Keep the name for a later command without ``-c``, where the home can be written."""
+    if _last(home) != name:
+        with contextlib.suppress(OSError):
+            (home / LAST).write_text(f"{name}\n", encoding="utf-8")
+
+
+def _last(home: Path) -> str:
+    try:
+        return (home / LAST).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = "there are: " + ", ".join(known)
+    return f"did you mean {near[0]!r}? {listed}" if near else listed

@@ -1,0 +1,187 @@
+"""``embedkit index``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embedkit_cli.choose import names, remember
+from embedkit_cli.failure import InterruptedWorkError, say
+from embedkit_cli.lazy import Command
+from embedkit_cli.options import complete_collection, printing
+from embedkit_cli.session import Session, is_terminal, pass_session
+
+if TYPE_CHECKING:
+    from embedkit.types import Report
+
+
+@click.command(cls=Command, example="embedkit index questions.csv --text question --id id")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-c",
+    "--collection",
+    metavar="NAME",
+    shell_complete=complete_collection,
+    help="Collection to fill.  [default: named after the source]",
+)
+@click.option("--text", metavar="COLUMN", help="Column to embed; several as title,body.")
+@click.option("--id", "id_column", metavar="COLUMN", help="Column that identifies a record.")
+@click.option("--embedder", metavar="SPEC", help="What embeds a new collection.  [default: minilm]")
+@click.option("--index", "index_spec", metavar="SPEC", help="What searches it.  [default: auto]")
+@click.option("--sync", is_flag=True, help="Remove the records that are gone from the source.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@printing()
+@pass_session
+def index(
+    session: Session,
+    sources: tuple[str, ...],
+    collection: str | None,
+    text: str | None,
+    id_column: str | None,
+    embedder: str | None,
+    index_spec: str | None,
+    sync: bool,
+    dry_run: bool,
+) -> int:
+    """Fill a collection from files, or bring it up to date with them.
+
+    A SOURCE is a CSV, TSV, JSON Lines, Parquet or text file (also gzip), a folder of text files, or
+    - for stdin. Rows that are already there cost nothing; a bad row is set aside and listed by
+    `embedkit runs`.
+    """
+    job = Job(session, collection, text, id_column, embedder, index_spec, sync, dry_run)
+    try:
+        for source in sources:
+            job.run(source, alone=len(sources) == 1)
+    except KeyboardInterrupt:
+        job.print(alone=False)
+        raise InterruptedWorkError(
+            "interrupted; what was finished is kept: run the same command again to go on"
+        ) from None
+    job.print(alone=len(sources) == 1)
+    return job.exit_code
+
+
+class Job:
+    """The sources of one command line, one after the other."""
+
+    def __init__(
+        self,
+        session: Session,
+        collection: str | None,
+        text: str | None,
+        id_column: str | None,
+        embedder: str | None,
+        index_spec: str | None,
+        sync: bool,
+        dry_run: bool,
+    ) -> None:
+        self.session = session
+        self.collection = collection
+        self.columns = {"text": text, "id": id_column}
+        self.specs = {"embedder": embedder, "index": index_spec}
+        self.flags = {"sync": sync, "dry_run": dry_run}
+        self.reports: list[Report] = []
+        self.exit_code = 0
+
+    def run(self, source: str, *, alone: bool) -> None:
+        """Index one source. Where there are several, one that fails does not stop the others."""
+        from embedkit.errors import EmbedkitError
+
+        try:
+            self.reports.append(self._index(source))
+        except EmbedkitError as error:
+            if alone:
+                raise
+            say(f"{source}: {error}")
+            self.exit_code = max(self.exit_code, error.exit_code)
+            return
+        if self.reports[-1].status == "interrupted":
+            raise KeyboardInterrupt
+        if self.reports[-1].failed:
+            self.exit_code = max(self.exit_code, 1)
+
+    def _index(self, source: str) -> Report:
+        import embedkit
+        from embedkit_connectors import open_source
+
+        home = self.session.home
+        opened = open_source(source)
+        name = self.collection or _name_after(opened.stem)
+        specs = dict(self.specs)
+        if name not in names(home):
+            # Settings speak of new collections: an existing one knows what it was filled with.
+            settings = self.session.settings
+            specs["embedder"] = specs["embedder"] or settings.embedder
+            specs["index"] = specs["index"] or settings.index
+        with (
+            embedkit.open(name, home=home, **specs) as collection,
+            Progress() as progress,
+        ):
+            report = collection.index(opened, **self.columns, **self.flags, progress=progress.show)
+        if report.run is not None:
+            remember(home, name)
+        return report
+
+    def print(self, *, alone: bool) -> None:
+        """Print what was done."""
+        from embedkit_cli.output import emit
+        from embedkit_cli.reports import advise, describe
+
+        reports = [report.to_dict() for report in self.reports]
+        form = self.session.format
+        if reports or not alone:
+            emit(
+                form,
+                reports[0] if alone else reports,
+                lambda: "\n".join(map(describe, self.reports)),
+            )
+        for report in self.reports:
+            advise(self.session, report, next_step=form == "table")
+
+
+def _name_after(stem: str) -> str:
+    import re
+
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-._") or "collection"
+
+
+class Progress:
+    """A bar on stderr, only where a person watches it."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+        self.show: Callable[[str, int, int], None] | None = None
+
+    def __enter__(self) -> Progress:
+        if is_terminal(sys.stderr):
+            self.show = self._show
+        return self
+
+    def _show(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            from tqdm import tqdm
+
+            self._close()
+            self._stage = stage
+            self._bar = tqdm(desc=stage, total=total or None, leave=False, unit="row")
+        self._bar.total = total or None
+        self._bar.update(done - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()

@@ -1,0 +1,27 @@
+"""``embedkit rebuild``."""
+
+from __future__ import annotations
+
+import click
+
+from embedkit_cli.choose import choose
+from embedkit_cli.lazy import Command
+from embedkit_cli.options import complete_collection, printing
+from embedkit_cli.session import Session, pass_session
+
+
+@click.command(cls=Command, example="embedkit rebuild questions --index flat")
+@click.argument("name", required=False, shell_complete=complete_collection)
+@click.option("--index", "index_spec", metavar="SPEC", help="Change to another index.")
+@printing()
+@pass_session
+def rebuild(session: Session, name: str | None, index_spec: str | None) -> int:
+    """Build the index of a collection anew, from its vectors; nothing is embedded."""
+    import embedkit
+    from embedkit_cli.output import emit
+    from embedkit_cli.reports import describe_collection
+
+    with embedkit.open(choose(session, name), home=session.home) as opened:
+        info = opened.rebuild(index_spec)
+    emit(session.format, info.to_dict(), lambda: describe_collection(info))
+    return 0

@@ -1,0 +1,94 @@
+"""How the results of a search are printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from embedkit_cli.output import csv_line, csv_lines, emit, write
+from embedkit_cli.table import Column, numeric, render
+
+if TYPE_CHECKING:
+    import embedkit
+    from embedkit.types import Hit
+
+FIXED = ("rank", "id", "score", "text")
+_UNFIT = re.compile(r"\s|[\x00-\x1f\x7f-\x9f]")
+
+
+def print_hits(form: str, hits: Sequence[Hit], collection: embedkit.Collection) -> None:
+    """Print the hits of one query."""
+    if form == "csv":
+        header = [*FIXED, *map(metadata_column, collection.info().columns)]
+        write(csv_lines([flat(hit) for hit in hits], header))
+    else:
+        emit(
+            form,
+            [hit.to_dict() for hit in hits],
+            lambda: hits_table(hits, collection.info().metric) if hits else "",
+        )
+
+
+def hits_table(hits: Sequence[Hit], metric: str) -> str:
+    """Return the hits as a table: rank, score under the name of its kind, id, text, metadata."""
+    columns = [
+        Column("#", [hit.rank for hit in hits], right=True),
+        Column(metric.replace("_", " "), [f"{hit.score:.4f}" for hit in hits], right=True),
+        Column("id", [hit.id for hit in hits], widest=20),
+        Column("text", [hit.text for hit in hits], stretch=True),
+    ]
+    for name in dict.fromkeys(name for hit in hits for name in hit.metadata):
+        values = [hit.metadata.get(name) for hit in hits]
+        if any(value is not None and value != "" for value in values):
+            columns.append(Column(name, values, right=numeric(values), optional=True, widest=16))
+    return render(columns)
+
+
+def flat(hit: Hit) -> dict[str, Any]:
+    """Return the hit on one level: metadata beside the rest, ``metadata.x`` where names clash."""
+    row: dict[str, Any] = {name: getattr(hit, name) for name in FIXED}
+    return row | {metadata_column(name): value for name, value in hit.metadata.items()}
+
+
+def metadata_column(name: str, taken: Iterable[str] = FIXED) -> str:
+    """Return what a metadata column is called beside the columns that every hit has."""
+    return f"metadata.{name}" if name in taken else name
+
+
+def trec_lines(query_id: str, hits: Sequence[Hit], tag: str) -> Iterator[str]:
+    """Yield a run in the format of trec_eval: ``query_id Q0 record_id rank score tag``.
+
+    Its fields are separated by blanks, so blanks within ids are written as ``%20`` and the like.
+    """
+    for hit in hits:
+        fields = (query_id, "Q0", hit.id, str(hit.rank), f"{hit.score:.8f}", tag)
+        yield " ".join(map(trec_field, fields)) + "\n"
+
+
+def trec_field(text: str) -> str:
+    """Return the text without blanks and controls, each percent-encoded instead."""
+
+    def encode(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in match[0].encode())
+
+    return _UNFIT.sub(encode, text)
+
+
+def query_csv_header(columns: Mapping[str, str]) -> str:
+    """Return the header for hits of many queries, from a collection's metadata columns."""
+    return csv_line(["query_id", *FIXED, *_metadata_header(columns)])
+
+
+def query_csv_lines(
+    query_id: str, hits: Sequence[Hit], columns: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield a line a hit, in the columns of the header."""
+    for hit in hits:
+        row = flat(hit)
+        names = [*FIXED, *_metadata_header(columns)]
+        yield csv_line([query_id, *(row.get(name) for name in names)])
+
+
+def _metadata_header(columns: Mapping[str, str]) -> list[str]:
+    return [metadata_column(name, (*FIXED, "query_id")) for name in columns]

@@ -1,0 +1,141 @@
+"""Many queries at once, from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embedkit_cli.failure import say
+from embedkit_cli.hits import hits_table, query_csv_header, query_csv_lines, trec_field, trec_lines
+from embedkit_cli.output import to_json, write
+from embedkit_cli.text import clean, count
+
+if TYPE_CHECKING:
+    import embedkit
+    from embedkit.types import Hit, Reject
+
+IDS = ("id", "query_id", "qid", "_id")
+TEXTS = ("text", "query", "question")
+BATCH = 256
+"""Queries that are searched, and printed, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The queries of a file, and the rows that hold none."""
+
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+def search_file(
+    form: str,
+    collection: embedkit.Collection,
+    path: str,
+    k: int,
+    where: str | None,
+    tag: str,
+) -> int:
+    """Search for each query of a file and print the hits; return the exit code."""
+    queries = read_queries(path)
+    write(_print(form, _search(collection, queries, k, where), collection, tag))
+    if form == "trec" and any(trec_field(id) != id for id, _ in queries.rows):
+        say("blanks in ids were written as %20, since trec separates its fields by blanks")
+    if queries.rejects:
+        first = queries.rejects[0]
+        say(
+            f"{path}: {count(len(queries.rejects), 'row')} left out; "
+            f"the first is line {first.line}: {first.reason}"
+        )
+    return 1 if queries.rejects else 0
+
+
+Answer = tuple[str, str, "list[Hit]"]
+
+
+def _search(
+    collection: embedkit.Collection, queries: Queries, k: int, where: str | None
+) -> Iterator[Answer]:
+    for start in range(0, len(queries.rows), BATCH):
+        batch = queries.rows[start : start + BATCH]
+        answers = collection.search_many([text for _, text in batch], k, where=where)
+        for (id, text), hits in zip(batch, answers, strict=True):
+            yield id, text, hits
+
+
+def _print(
+    form: str, answers: Iterator[Answer], collection: embedkit.Collection, tag: str
+) -> Iterator[str]:
+    if form == "json":
+        yield to_json([_as_dict(answer) for answer in answers], indent=2) + "\n"
+    elif form == "csv":
+        columns = collection.info().columns
+        yield query_csv_header(columns)
+        for id, _, hits in answers:
+            yield from query_csv_lines(id, hits, columns)
+    elif form == "table":
+        metric = collection.info().metric
+        for n, (id, text, hits) in enumerate(answers):
+            heading = click.style(clean(f"{id}  {text}"), bold=True)
+            yield ("\n" if n else "") + heading + "\n" + hits_table(hits, metric) + "\n"
+    else:
+        for id, text, hits in answers:
+            if form == "trec":
+                yield from trec_lines(id, hits, tag)
+            else:
+                yield to_json(_as_dict((id, text, hits))) + "\n"
+
+
+def _as_dict(answer: Answer) -> dict[str, Any]:
+    id, query, hits = answer
+    return {"query_id": id, "query": query, "hits": [hit.to_dict() for hit in hits]}
+
+
+def read_queries(path: str) -> Queries:
+    """Read ids and texts; ids count from 1 where the file has none.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be read, holds no query, or has no column of texts.
+    """
+    from embedkit.errors import SourceError
+    from embedkit.types import Reject
+    from embedkit_connectors import open_source
+
+    queries = Queries()
+    number = 0
+    for batch in open_source(path).batches():
+        queries.rejects.extend(batch.rejects)
+        columns = batch.table.schema.names
+        texts = batch.table.column(_pick(columns, path)).to_pylist()
+        known = next((name for name in IDS if name in columns), None)
+        ids = batch.table.column(known).to_pylist() if known else [None] * len(texts)
+        for line, id, text in zip(batch.lines.tolist(), ids, texts, strict=True):
+            number += 1
+            if text is None or not str(text).strip():
+                queries.rejects.append(Reject(line, "there is no text in this row"))
+            else:
+                queries.rows.append((str(number if id is None else id), str(text)))
+    if not queries.rows:
+        raise SourceError(f"there is no query in {path}", do="give a file with a query a line")
+    return queries
+
+
+def _pick(columns: Sequence[str], path: str) -> str:
+    from embedkit.errors import ColumnError
+
+    for name in TEXTS:
+        if name in columns:
+            return name
+    others = [name for name in columns if name not in IDS]
+    if len(others) == 1:
+        return others[0]
+    raise ColumnError(
+        f"{path} has no column of queries; expected one called {' or '.join(TEXTS)}, "
+        f"got {', '.join(columns)}",
+        do="rename the column",
+    )

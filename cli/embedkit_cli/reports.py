@@ -1,0 +1,127 @@
+"""What a person reads about a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embedkit_cli.failure import say
+from embedkit_cli.text import clean, count, size
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from embedkit.types import CollectionInfo, Report, RunInfo
+    from embedkit_cli.session import Session
+
+
+def describe(report: Report) -> str:
+    """Return a report in a few lines."""
+    name = click.style(clean(report.collection), bold=True)
+    records = count(report.records, "record")
+    kinds = ", ".join(
+        f"{getattr(report, kind):,} {kind}"
+        for kind in ("new", "changed", "unchanged", "removed", "failed")
+        if getattr(report, kind) or kind in ("new", "unchanged")
+    )
+    if report.status == "planned":
+        lines = [
+            f"{name}: {records} in {clean(report.source)}; a dry run, nothing was written",
+            f"  {kinds}",
+            f"  {count(report.embedded, 'text')} to embed, {report.reused:,} to reuse",
+        ]
+    else:
+        lines = [
+            f"{name}: {records} from {clean(report.source)} in {_seconds(report.seconds)}",
+            f"  {kinds}",
+            f"  {count(report.embedded, 'text')} embedded, {report.reused:,} reused",
+        ]
+    if report.truncated:
+        verb = "is" if report.truncated == 1 else "are"
+        lines.append(
+            f"  {count(report.truncated, 'text')} {verb} longer than the model reads: "
+            f"{count(report.tokens_cut, 'token')} left out"
+        )
+    lines += [f"  {clean(note)}" for note in report.notes]
+    return "\n".join(lines)
+
+
+def advise(session: Session, report: Report, *, next_step: bool) -> None:
+    """Say on stderr what needs attention, and what to do next."""
+    name = report.collection
+    if report.failed:
+        if report.run is None:
+            say(f"{name}: {count(report.failed, 'row')} would fail")
+        else:
+            listing = session.again("runs", "show", str(report.run), "-c", name)
+            say(f"{name}: {count(report.failed, 'row')} failed; list them with: {listing}")
+    left = report.gone - report.removed
+    if left > 0:
+        verb = "is" if left == 1 else "are"
+        say(
+            f"{name}: {count(left, 'record')} {verb} no longer in {report.source}; "
+            "index again with --sync to remove them"
+        )
+    if next_step and report.status == "done" and report.records > report.failed:
+        command = session.again("search", "your question", "-c", name)
+        click.echo(f"Next: {clean(command)}", err=True)
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def describe_collection(info: CollectionInfo) -> str:
+    """Return what is known of a collection, a fact a line."""
+    from embedkit_cli.table import facts
+
+    last = info.last_run
+    pairs: list[tuple[str, Any]] = [
+        ("name", info.name),
+        ("path", info.path),
+        ("records", f"{info.records:,}"),
+        ("embedder", info.embedder),
+        ("model", info.model_id),
+        ("vectors", f"{info.dim} dimensions, {info.metric.replace('_', ' ')}"),
+        ("index", info.index),
+        ("size", size(info.bytes)),
+        ("updated", _moment(info.updated)),
+        ("columns", ", ".join(f"{name} {kind}" for name, kind in info.columns.items())),
+    ]
+    if last:
+        pairs.append(("last run", f"{last.run}, {last.status}, {last.source}"))
+    return facts(pairs)
+
+
+def describe_run(run: RunInfo) -> str:
+    """Return what is known of a run, then the rows that failed."""
+    from embedkit_cli.table import Column, facts, render
+
+    pairs: list[tuple[str, Any]] = [
+        ("run", run.run),
+        ("status", run.status),
+        ("source", run.source),
+        ("started", _moment(run.started)),
+        ("finished", _moment(run.finished)),
+        ("counts", ", ".join(f"{number:,} {kind}" for kind, number in run.counts.items())),
+        *(("note", note) for note in run.notes),
+    ]
+    text = facts(pairs)
+    if run.failures:
+        rows = run.failures
+        columns = [
+            Column("line", [row.line for row in rows], right=True),
+            Column("reason", [row.reason for row in rows], widest=60),
+            Column("row", [row.excerpt for row in rows], stretch=True),
+        ]
+        text += f"\n\n{render(columns)}"
+    return text
+
+
+def _moment(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else ""
