@@ -104,7 +104,8 @@ def check_keys(keys: Any, n: int | None = None) -> Keys:
 
 def normalize(vectors: Vectors) -> Vectors:
     """Return vectors of length 1, in a new array; zero vectors stay zero."""
-    norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not ((norms > 1e-15) & (norms < 1e15)).all():  # squares may have left float32's range
         wide = vectors.astype(np.float64)
         lengths = np.linalg.norm(wide, axis=1, keepdims=True)

@@ -36,6 +36,7 @@ def top_k(
     rows: Keys | None = None,
     mask: Mask | None = None,
     norms: Vectors | None = None,
+    ties: Keys | None = None,
 ) -> tuple[Keys, Vectors]:
     """Return the k rows of largest inner product with each query.
 
@@ -50,6 +51,8 @@ def top_k(
         Only rows that are set count. Not together with ``rows``.
     norms : float32 array, shape (n,), optional
         Lengths of the rows; without them no row may be longer than 1 (plus rounding).
+    ties : int64 array, shape (n,), optional
+        Equal scores are ordered by this value of the row, not by its number.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def top_k(
         for i, near in enumerate(_propose(part, m, _Scan(vectors, rows, mask, norms))):
             names = near[np.newaxis]
             exact = score_rows(part[i : i + 1], vectors, names)
-            found[start + i], scores[start + i] = (best[0] for best in order(names, exact, m))
+            found[start + i], scores[start + i] = (best[0] for best in order(names, exact, m, ties))
     return found, scores
 
 
@@ -108,7 +111,7 @@ def score_rows(queries: Vectors, vectors: Vectors, rows: Keys) -> Vectors:
     return scores
 
 
-def order(rows: Keys, scores: Vectors, k: int) -> tuple[Keys, Vectors]:
+def order(rows: Keys, scores: Vectors, k: int, ties: Keys | None = None) -> tuple[Keys, Vectors]:
     """Return the k best cells of each line, best first, equal scores by smaller row.
 
     Parameters
@@ -116,8 +119,10 @@ def order(rows: Keys, scores: Vectors, k: int) -> tuple[Keys, Vectors]:
     rows : int64 array, shape (n_queries, m)
         -1 marks an empty cell; those come last.
     scores : float32 array, shape (n_queries, m)
+    ties : int64 array, shape (n,), optional
+        Order equal scores by this value of the row instead.
     """
-    names = np.where(rows < 0, NO_ROW, rows)
+    names = np.where(rows < 0, NO_ROW, rows if ties is None else ties[rows])
     best = np.lexsort((names, -scores))[:, :k]
     return np.take_along_axis(rows, best, 1), np.take_along_axis(scores, best, 1)
 

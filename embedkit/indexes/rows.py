@@ -12,13 +12,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit import registry
 from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
 from embedkit.indexes import exact, files
+from embedkit.indexes.geometry import (
+    check_lengths,
+    plain,
+    row_norms,
+    unit_dim,
+    unit_queries,
+    unit_rows,
+)
 from embedkit.integrity import storage_error
 from embedkit.protocols import IndexBackend
 from embedkit.types import Metric, Neighbors
@@ -37,6 +45,7 @@ LEAST_TAIL = 4096
 MASKED_SHARE = 0.25
 """Share of deleted rows in the base past which a rebuild pays."""
 CELLS = 2**31
+"""Answers of one call: beyond, a mistake is likelier than a wish."""
 REBUILD = "rebuild the index: it can always be made again from the vectors"
 
 
@@ -65,6 +74,10 @@ class RowIndex:
         Built on the rows ``base``.
     base : int64 array, ascending
         Row numbers of the backend's positions.
+    norms : float32 array, shape (n,), optional
+        Lengths of the rows, where they are known already; for the metric inner_product.
+    ties : int64 array, shape (n,), optional
+        Equal scores are ordered by this value of the row, not by its number.
     """
 
     def __init__(
@@ -77,10 +90,11 @@ class RowIndex:
         backend: IndexBackend,
         base: Keys,
         norms: Vectors | None = None,
+        ties: Keys | None = None,
     ) -> None:
         self.metric: Metric = metric
         self.spec = spec
-        self._vectors = _plain(vectors)
+        self._vectors = plain(vectors)
         self._live = np.array(live, dtype=np.bool_)
         if self._live.shape != (len(self._vectors),):
             raise InvalidInputError(
@@ -88,9 +102,8 @@ class RowIndex:
             )
         self._backend = backend
         self._base = base
-        self._norms = norms
-        if metric == "inner_product" and norms is None:
-            self._norms = _norms(self._vectors)
+        self._ties = ties
+        self._norms = row_norms(self._vectors, metric) if norms is None else norms
         self._set_out()
 
     def _set_out(self) -> None:
@@ -108,7 +121,9 @@ class RowIndex:
         self._flags = flags if self._masked else None
 
     @classmethod
-    def build(cls, vectors: Vectors, *, metric: Metric, spec: str, live: Mask) -> RowIndex:
+    def build(
+        cls, vectors: Vectors, *, metric: Metric, spec: str, live: Mask, ties: Keys | None = None
+    ) -> RowIndex:
         """Build a fresh base on the live rows.
 
         Raises
@@ -117,28 +132,36 @@ class RowIndex:
             The spec names no backend, one that is not installed, or options it does not have.
         """
         backend: IndexBackend = registry.create("index", spec)
-        matrix = _plain(vectors)
+        matrix = plain(vectors)
         rows = np.flatnonzero(live)
-        norms = _norms(matrix) if metric == "inner_product" else None
+        norms = row_norms(matrix, metric)
         if (backend.exact and not _outgrown(backend, len(rows))) or len(rows) <= EXACT_ROWS:
             rows = rows[:0]
         else:
-            backend.build(_unit(matrix, rows, norms))
+            backend.build(unit_rows(matrix, rows, norms))
         if backend.exact:
             rows = rows[:0]
         return cls(
-            matrix, metric=metric, spec=spec, live=live, backend=backend, base=rows, norms=norms
+            matrix,
+            metric=metric,
+            spec=spec,
+            live=live,
+            backend=backend,
+            base=rows,
+            norms=norms,
+            ties=ties,
         )
 
-    def refreshed(self, vectors: Vectors, live: Mask) -> RowIndex:
+    def refreshed(self, vectors: Vectors, live: Mask, *, ties: Keys | None = None) -> RowIndex:
         """Return an index with the same base over more rows, or with another live mask.
 
         Rows that were there before must still hold the same vectors. Nothing is rebuilt.
         """
-        matrix = _plain(vectors)
+        matrix = plain(vectors)
         norms = self._norms
         if norms is not None:
-            norms = np.concatenate((norms[: len(matrix)], _norms(matrix[len(norms) :])))
+            more = row_norms(matrix[len(norms) :], self.metric)
+            norms = norms if more is None else np.concatenate((norms[: len(matrix)], more))
         return RowIndex(
             matrix,
             metric=self.metric,
@@ -147,6 +170,7 @@ class RowIndex:
             backend=self._backend,
             base=self._base,
             norms=norms,
+            ties=ties,
         )
 
     def __len__(self) -> int:
@@ -200,6 +224,8 @@ class RowIndex:
             raise InvalidInputError(f"expected fewer answers than {CELLS:,}, got k = {k:,}")
         if self.metric == "cosine":
             queries = normalize(queries)
+        else:
+            check_lengths(queries, "queries")
         allowed, count = self._allowed(allow)
         m = min(k, count)
         if self._scan_pays(m, count):
@@ -225,7 +251,9 @@ class RowIndex:
         return self._exact or count <= max(EXACT_ROWS, EXACT_SHARE * m)
 
     def _scan(self, queries: Vectors, m: int, allowed: Mask | None) -> tuple[Keys, Vectors]:
-        return exact.top_k(queries, self._vectors, max(m, 1), mask=allowed, norms=self._norms)
+        return exact.top_k(
+            queries, self._vectors, max(m, 1), mask=allowed, norms=self._norms, ties=self._ties
+        )
 
     def _approximate(
         self, queries: Vectors, m: int, allowed: Mask | None, *, filtered: bool
@@ -237,10 +265,12 @@ class RowIndex:
         rows = self._proposed(queries, m, flags)
         scores = exact.score_rows(queries, self._vectors, rows)
         if len(tail):
-            more, more_scores = exact.top_k(queries, self._vectors, m, rows=tail, norms=self._norms)
+            more, more_scores = exact.top_k(
+                queries, self._vectors, m, rows=tail, norms=self._norms, ties=self._ties
+            )
             rows = np.concatenate((rows, more), axis=1)
             scores = np.concatenate((scores, more_scores), axis=1)
-        rows, scores = exact.order(rows, scores, m)
+        rows, scores = exact.order(rows, scores, m, self._ties)
         if rows.shape[1] < m:
             return self._scan(queries, m, allowed)
         short = (rows[:, -1] < 0) | (rows[:, 1:] == rows[:, :-1]).any(axis=1)
@@ -252,9 +282,7 @@ class RowIndex:
         """Return candidate rows of the base, shape (n_queries, any), -1 for none."""
         if flags is not None and not flags.any():
             return np.empty((len(queries), 0), np.int64)
-        if self.metric == "inner_product":
-            # Bachrach et al., RecSys 2014: see _unit.
-            queries = np.pad(normalize(queries), ((0, 0), (0, 1)))
+        queries = unit_queries(queries, self.metric)
         if flags is None:
             found = self._backend.candidates(queries, m)
         elif self._backend.takes_mask:
@@ -291,7 +319,8 @@ class RowIndex:
         }
         try:
             (folder / "backend").mkdir(parents=True, exist_ok=True)
-            (folder / "base.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+            head = json.dumps(files.signed(about), indent=1)
+            (folder / "base.json").write_text(head, encoding="utf-8")
             if not self._prefix:
                 np.save(folder / "rows.npy", self._base, allow_pickle=False)
             self._backend.save(folder / "backend")
@@ -300,7 +329,9 @@ class RowIndex:
             raise storage_error(error, folder) from error
 
     @classmethod
-    def load(cls, folder: Path, vectors: Vectors, *, metric: Metric, live: Mask) -> RowIndex:
+    def load(
+        cls, folder: Path, vectors: Vectors, *, metric: Metric, live: Mask, ties: Keys | None = None
+    ) -> RowIndex:
         """Read what ``save`` wrote, every file checked wholly before a backend sees it.
 
         Raises
@@ -309,12 +340,12 @@ class RowIndex:
             A file is not what was written, or does not belong to these vectors.
         """
         files.check(folder, do=REBUILD)
-        about = files.read_json(folder / "base.json", do=REBUILD)
+        about = files.read_signed(folder / "base.json", do=REBUILD)
         if about.get("format") != FORMAT:
             raise FormatVersionError(
                 f"expected an index of format {FORMAT}, got {about.get('format')}", do=REBUILD
             )
-        matrix = _plain(vectors)
+        matrix = plain(vectors)
         rows = int(about["rows"])
         base = np.arange(rows) if about["prefix"] else np.load(folder / "rows.npy")
         dim = matrix.shape[1]
@@ -323,45 +354,16 @@ class RowIndex:
             raise DamagedError(f"{folder} was built on other vectors", do=REBUILD)
         backend: IndexBackend = registry.create("index", about["spec"])
         if rows:
-            backend.load(
-                folder / "backend", rows=rows, dim=dim + (1 if metric == "inner_product" else 0)
-            )
-        return cls(matrix, metric=metric, spec=about["spec"], live=live, backend=backend, base=base)
-
-
-def _plain(vectors: Any) -> Vectors:
-    """Return the matrix as a plain array: np.memmap makes every slice slow."""
-    matrix: Vectors = np.asarray(vectors).view(np.ndarray)
-    if matrix.ndim != 2 or matrix.dtype != np.float32:
-        raise InvalidInputError(
-            f"expected vectors as a float32 matrix, got {matrix.dtype} of shape {matrix.shape}"
+            backend.load(folder / "backend", rows=rows, dim=unit_dim(dim, metric))
+        return cls(
+            matrix,
+            metric=metric,
+            spec=about["spec"],
+            live=live,
+            backend=backend,
+            base=base,
+            ties=ties,
         )
-    return matrix
-
-
-def _norms(vectors: Vectors) -> Vectors:
-    norms: Vectors = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    return norms
-
-
-def _unit(matrix: Vectors, rows: Keys, norms: Vectors | None) -> Vectors:
-    """Return the rows as unit vectors whose cosines order them as the metric does.
-
-    For inner products every vector gets one more dimension that fills it up to the length of the
-    longest, so that the nearest by angle is the one of largest inner product (Bachrach et al.,
-    "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
-    spaces", RecSys 2014, section 3.1); queries get a zero there.
-    """
-    whole = len(rows) == len(matrix)
-    base = matrix if whole else matrix[rows]
-    if norms is None:
-        return base
-    lengths = norms if whole else norms[rows]
-    longest = float(lengths.max()) or 1.0
-    unit = np.empty((len(base), base.shape[1] + 1), np.float32)
-    np.divide(base, longest, out=unit[:, :-1])
-    unit[:, -1] = np.sqrt(np.maximum(0, 1 - (lengths / longest) ** 2))
-    return unit
 
 
 def _outgrown(backend: IndexBackend, rows: int) -> bool:
