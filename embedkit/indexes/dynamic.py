@@ -276,9 +276,11 @@ class VectorIndex:
         """Return an index over the rows as they are now; with the lock held."""
         if self._built is not None and self._fresh:
             return self._built
-        built = self._built and self._built.refreshed(
-            self._vectors[: self._rows], self._live[: self._rows], ties=self._ties()
-        )
+        built = self._built
+        if built is not None:
+            built = built.refreshed(
+                self._vectors[: self._rows], self._live[: self._rows], ties=self._ties()
+            )
         if built is None or built.needs_rebuild:
             self._compact()
             built = RowIndex.build(

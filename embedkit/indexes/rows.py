@@ -173,9 +173,6 @@ class RowIndex:
             ties=ties,
         )
 
-    def __len__(self) -> int:
-        return self._count
-
     @property
     def dim(self) -> int:
         """Width of the vectors."""
@@ -323,7 +320,8 @@ class RowIndex:
             (folder / "base.json").write_text(head, encoding="utf-8")
             if not self._prefix:
                 np.save(folder / "rows.npy", self._base, allow_pickle=False)
-            self._backend.save(folder / "backend")
+            if len(self._base):
+                self._backend.save(folder / "backend")
             files.seal(folder)
         except OSError as error:
             raise storage_error(error, folder) from error
