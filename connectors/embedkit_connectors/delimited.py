@@ -1,0 +1,218 @@
+"""CSV, TSV and their like, also gzip: delimiter, quoting and encoding found out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import compress
+from pathlib import Path
+
+import pyarrow as pa
+
+from embedkit.errors import InvalidInputError, SourceError
+from embedkit.types import Reject
+from embedkit_connectors.batch import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    MAX_REJECTS,
+    Batch,
+    excerpt,
+    line_array,
+)
+from embedkit_connectors.columns import unique_names
+from embedkit_connectors.dialect import sniff
+from embedkit_connectors.files import FileSource
+from embedkit_connectors.inputs import Input
+from embedkit_connectors.lines import Lines, fault
+from embedkit_connectors.rows import RowParser
+
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+
+
+class DelimitedSource(FileSource):
+    """Rows of a file of delimited text; every column is text.
+
+    The first row that is not blank is the header: names are stripped of outer blanks, an empty one
+    becomes ``column_3`` and one that is there already, in whatever case, ``name_2``. Rows with
+    more or fewer fields than the header, with quotes that do not close or with bytes that are no
+    text are refused, each with its line; blank lines are skipped.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``-`` is standard input.
+    delimiter : str, optional
+        One character, or ``tab``, ``comma``, ``semicolon``, ``pipe``, ``space``.
+    quote : str
+        ``auto``, ``none`` where quotes are characters like others, or the quote character.
+    encoding : str, optional
+        Such as ``utf-8``, ``cp1252``, ``shift_jis``.
+    header : bool
+        False where the first row is data; columns are then ``column_1``, ``column_2``, …
+    """
+
+    typed = False
+
+    def __init__(
+        self,
+        path: str | Path | Input,
+        *,
+        delimiter: str | None = None,
+        quote: str = "auto",
+        encoding: str | None = None,
+        header: bool = True,
+    ) -> None:
+        super().__init__(path, encoding=encoding)
+        self.delimiter = _one_character(delimiter)
+        self.quote = quote
+        self.header = header
+        if quote not in ("auto", "none") and len(quote) != 1:
+            raise InvalidInputError(
+                f"expected quote to be auto, none or one character, got {quote!r}"
+            )
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows in batches; see :class:`embedkit.protocols.Source`.
+
+        Raises
+        ------
+        SourceError
+            A source that is missing, empty, binary or damaged; in the last case after all rows
+            before the damage.
+        """
+        reader = self.reader()
+        table: _Table | None = None
+        try:
+            for lines in reader:
+                if table is None:
+                    table = self._begin(lines)
+                table.add(lines)
+                while table.full:
+                    yield table.take()
+            if table is not None:
+                table.end()
+        except SourceError:
+            if table is not None and table.rows:
+                yield from table.drain()
+            raise
+        if table is None or not table.names:
+            raise SourceError(f"{self.label} is empty", do="give a file with a header and rows")
+        yield from table.drain()
+
+    def _begin(self, lines: Lines) -> _Table:
+        dialect = sniff(
+            lines.lines, suffix=self.input.suffix, delimiter=self.delimiter, quote=self.quote
+        )
+        return _Table(RowParser(dialect), header=self.header)
+
+
+class _Table:
+    """Rows on their way into batches."""
+
+    def __init__(self, parser: RowParser, *, header: bool) -> None:
+        self.parser = parser
+        self.names: list[str] = []
+        self.rows: list[list[str]] = []
+        self.starts: list[int] = []
+        self.rejects: list[Reject] = []
+        self._header = header
+        self._size = 0
+        self._suspect = False
+        self._yielded = False
+
+    @property
+    def full(self) -> bool:
+        return (
+            len(self.rows) >= BATCH_ROWS
+            or (self._size >= BATCH_BYTES and bool(self.rows))
+            or len(self.rejects) >= MAX_REJECTS
+        )
+
+    def add(self, lines: Lines) -> None:
+        """Cut lines into rows; keep the sound ones."""
+        self._size += lines.size
+        self._suspect |= lines.suspect
+        self._keep(*self.parser.feed(lines.lines))
+
+    def end(self) -> None:
+        """Say that no lines follow."""
+        self._keep(*self.parser.feed([], final=True))
+
+    def take(self) -> Batch:
+        """Return up to a batch of the rows."""
+        rows, self.rows = self.rows[:BATCH_ROWS], self.rows[BATCH_ROWS:]
+        starts, self.starts = self.starts[:BATCH_ROWS], self.starts[BATCH_ROWS:]
+        rejects, self.rejects = sorted(self.rejects, key=lambda r: r.line), []
+        if not self.rows:
+            self._size = 0
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        self._yielded = True
+        return Batch(
+            pa.RecordBatch.from_arrays(arrays, names=self.names), line_array(starts), rejects
+        )
+
+    def drain(self) -> Iterator[Batch]:
+        """Yield what is left, and at least one batch in all."""
+        while self.rows or self.rejects or not self._yielded:
+            yield self.take()
+
+    def _keep(self, rows: list[list[str]], starts: list[int]) -> None:
+        if not self.names and rows:
+            rows, starts = self._name(rows, starts)
+        width = len(self.names)
+        if self._suspect:
+            rows, starts = self._drop_faulty(rows, starts)
+        if set(map(len, rows)) - {width}:
+            rows, starts = self._drop_ragged(rows, starts, width)
+        self.rows += rows
+        self.starts += starts
+        self.rejects += self.parser.rejects
+        self.parser.rejects = []
+
+    def _name(self, rows: list[list[str]], starts: list[int]) -> tuple[list[list[str]], list[int]]:
+        first = rows[0]
+        broken = [reject for reject in self.parser.rejects if reject.line < starts[0]]
+        if self._header and broken:
+            raise SourceError(
+                f"expected a header, got {broken[0].excerpt!r} in line {broken[0].line}: "
+                f"{broken[0].reason}",
+                do="mend that line, or write csv:PATH?quote=none",
+            )
+        self.names = unique_names(first if self._header else [""] * len(first))
+        self.parser.width = len(first)
+        return (rows[1:], starts[1:]) if self._header else (rows, starts)
+
+    def _drop_faulty(
+        self, rows: list[list[str]], starts: list[int]
+    ) -> tuple[list[list[str]], list[int]]:
+        sound = []
+        for row, start in zip(rows, starts, strict=True):
+            reason = fault("\n".join(row))
+            if reason is not None:
+                self.rejects.append(Reject(start, reason, excerpt(",".join(row))))
+            sound.append(reason is None)
+        self._suspect = self.parser.holds
+        return list(compress(rows, sound)), list(compress(starts, sound))
+
+    def _drop_ragged(
+        self, rows: list[list[str]], starts: list[int], width: int
+    ) -> tuple[list[list[str]], list[int]]:
+        sound = [len(row) == width for row in rows]
+        delimiter = self.parser.dialect.delimiter
+        for row, start, good in zip(rows, starts, sound, strict=True):
+            if not good and (len(row) > 1 or row[0].strip()):
+                reason = f"expected {width} fields, got {len(row)}"
+                self.rejects.append(Reject(start, reason, excerpt(delimiter.join(row))))
+        return list(compress(rows, sound)), list(compress(starts, sound))
+
+
+def _one_character(delimiter: str | None) -> str | None:
+    if delimiter is None:
+        return None
+    character = _NAMED.get(delimiter, delimiter)
+    if len(character) != 1 or character in '\r\n"':
+        raise InvalidInputError(
+            f"expected delimiter to be one character or 'tab', got {delimiter!r}",
+            do="in a spec write %3B for ; and %7C for |",
+        )
+    return character

@@ -1,0 +1,108 @@
+"""Finds out how a file of delimited text keeps its fields apart.
+
+Method: the header is cut at each candidate delimiter, with quotes read as quotes and as characters
+like others; of the candidates that cut it at all, the one is taken under which most of the first
+rows have as many fields as the header. A file whose header no candidate cuts, or whose rows agree
+with none, has one column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from embedkit_connectors.rows import LONE, Dialect, RowParser
+
+DELIMITERS = (",", "\t", ";", "|")
+SAMPLE_LINES = 2_000
+SAMPLE_SIZE = 256 * 1024
+"""Characters."""
+QUOTE = '"'
+
+
+class Survey(NamedTuple):
+    """How a sample reads under one dialect."""
+
+    dialect: Dialect
+    header: list[str] | None
+    rows: int
+    sound: int
+    """Rows with as many fields as the header."""
+    quoted: int
+    """Sound rows with quotes in them."""
+    broken: int
+    """Lines whose quotes do not close."""
+
+    @property
+    def share(self) -> float:
+        """Share of rows that are sound: of those that are rows at all."""
+        return self.sound / self.rows if self.rows else 1.0
+
+
+def sniff(
+    lines: list[str], *, suffix: str = "", delimiter: str | None = None, quote: str = "auto"
+) -> Dialect:
+    """Return the dialect of a file from its first lines.
+
+    Parameters
+    ----------
+    lines : list of str
+        With their ends; what is beyond the sample's bounds is not looked at.
+    suffix : str
+        ``.tsv`` and ``.tab`` put the tab first where candidates are equal.
+    delimiter : str, optional
+        The delimiter, if it is known.
+    quote : str
+        ``auto``, ``none``, or the quote character, if it is known.
+    """
+    sample = _sample(lines)
+    order = ("\t", ",", ";", "|") if suffix in (".tsv", ".tab") else DELIMITERS
+    found = [_survey_quotes(sample, d, quote) for d in ((delimiter,) if delimiter else order)]
+    if delimiter:
+        return found[0].dialect
+    cutting = [survey for survey in found if survey.header is not None and len(survey.header) > 1]
+    best = max(cutting, key=lambda s: (round(s.share, 2), len(s.header or ())), default=None)
+    if best is None or (best.share < 0.5 and best.rows > 1):
+        return _survey_quotes(sample, LONE, quote).dialect
+    return best.dialect
+
+
+def _sample(lines: list[str]) -> list[str]:
+    sample, size = [], 0
+    for line in lines[:SAMPLE_LINES]:
+        sample.append(line)
+        size += len(line)
+        if size > SAMPLE_SIZE:
+            break
+    return sample
+
+
+def _survey_quotes(sample: list[str], delimiter: str, quote: str) -> Survey:
+    """Decide whether quotes enclose fields: not where too many of them do not close."""
+    if quote != "auto":
+        return _survey(sample, Dialect(delimiter, None if quote == "none" else quote))
+    enclosing = _survey(sample, Dialect(delimiter, QUOTE))
+    if enclosing.broken == 0:
+        return enclosing
+    literal = _survey(sample, Dialect(delimiter, None))
+    # Files cut at tabs, and files of one column, seldom need quotes; others do.
+    tolerated = enclosing.quoted * 0.1 if delimiter in ("\t", LONE) else enclosing.quoted + 2
+    if enclosing.broken > tolerated and literal.share >= 0.99:
+        return literal
+    return enclosing
+
+
+def _survey(sample: list[str], dialect: Dialect) -> Survey:
+    parser = RowParser(dialect)
+    rows, starts = parser.feed(sample)
+    header = rows[0] if rows and not _rejected_before(parser, starts[0]) else None
+    width = len(header) if header else 0
+    rows = [row for row in rows if len(row) > 1 or row[0].strip()] if width > 1 else rows
+    sound = [i for i in range(1, len(rows)) if len(rows[i]) == width]
+    quoted = 0
+    if dialect.quote:
+        quoted = sum(1 for start in starts if dialect.quote in sample[start - 1])
+    return Survey(dialect, header, len(rows) - 1, len(sound), quoted, len(parser.rejects))
+
+
+def _rejected_before(parser: RowParser, line: int) -> bool:
+    return any(reject.line < line for reject in parser.rejects)

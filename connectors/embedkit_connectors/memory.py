@@ -1,0 +1,284 @@
+"""Records that are in memory already: data frames, Arrow tables, iterables of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count, islice
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from embedkit.errors import InvalidInputError, SourceError
+from embedkit.types import Record, Reject
+from embedkit_connectors.batch import BATCH_BYTES, BATCH_ROWS, Batch, excerpt, line_array
+from embedkit_connectors.columns import canonical, from_values, record_batch
+from embedkit_connectors.lines import fault
+
+_EXPECTED = (
+    "a DataFrame, an Arrow table, or an iterable of records, dicts, texts or (id, text) pairs"
+)
+
+
+class MemorySource:
+    """Rows that are in memory, or that an iterable makes.
+
+    Parameters
+    ----------
+    data
+        A pandas or polars DataFrame, an Arrow Table, RecordBatch or RecordBatchReader, whatever
+        offers Arrow's ``__arrow_c_stream__``, or an iterable of :class:`embedkit.Record`, dicts,
+        texts, ``(id, text)`` or ``(id, text, metadata)`` tuples. The index of a pandas DataFrame
+        is left out. An iterator and a RecordBatchReader are read once, in bounded memory.
+    name : str
+        What the next run recognises these records by.
+
+    Raises
+    ------
+    InvalidInputError
+        What is none of these.
+    """
+
+    typed = True
+
+    def __init__(self, data: Any, *, name: str = "memory") -> None:
+        self.name = name
+        self._once = _is_used_up(data)
+        self._used = False
+        self._data = data
+        self._first: Any = None
+        self._kind = _kind(data)
+        if self._kind == "rows":
+            self._look(data)
+
+    @property
+    def label(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def stem(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def single_text(self) -> bool:
+        """Whether the rows are bare texts: the first one is."""
+        return isinstance(self._first, str)
+
+    def __repr__(self) -> str:
+        return f"MemorySource(name={self.name!r})"
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the rows in batches; see :class:`embedkit.protocols.Source`.
+
+        Raises
+        ------
+        SourceError
+            A second call where the data can be read only once.
+        """
+        if self._once and self._used:
+            raise SourceError(
+                "these records can be read only once", do="pass a list, or a new iterator"
+            )
+        self._used = True
+        if self._kind == "pandas":
+            tables = _of_pandas(self._data)
+        elif self._kind == "arrow":
+            tables = _of_arrow(self._data)
+        else:
+            yield from _of_rows(iter(self._data))
+            return
+        row = 1
+        for table in tables:
+            yield Batch(table, np.arange(row, row + table.num_rows, dtype=np.int64))
+            row += table.num_rows
+
+    def _look(self, data: Iterable[Any]) -> None:
+        """Look whether the first row is one."""
+        rows = iter(data)
+        held = list(islice(rows, 1))
+        if held and _as_row(held[0]) is None:
+            raise InvalidInputError(
+                f"expected {_EXPECTED}, got rows of type {type(held[0]).__name__}"
+            )
+        self._first = held[0] if held else None
+        if self._once:
+            self._data = chain(held, rows)
+
+
+def _is_used_up(data: Any) -> bool:
+    return isinstance(data, (Iterator, pa.RecordBatchReader))
+
+
+def _kind(data: Any) -> str:
+    module = type(data).__module__.partition(".")[0]
+    if module == "pandas" and type(data).__name__ == "DataFrame":
+        return "pandas"
+    if isinstance(data, (pa.Table, pa.RecordBatch, pa.RecordBatchReader)):
+        return "arrow"
+    if hasattr(data, "__arrow_c_stream__") and hasattr(data, "columns"):
+        return "arrow"
+    if isinstance(data, (str, bytes, Mapping, Record)) or not isinstance(data, Iterable):
+        do = "put it into a list: [it]" if isinstance(data, (str, Mapping, Record)) else ""
+        raise InvalidInputError(f"expected {_EXPECTED}, got {type(data).__name__}", do=do)
+    return "rows"
+
+
+def _of_pandas(frame: Any) -> Iterator[pa.RecordBatch]:
+    names = ["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]
+    for start in range(0, max(len(frame), 1), BATCH_ROWS):
+        part = frame.iloc[start : start + BATCH_ROWS]
+        columns = [_of_series(part.iloc[:, i]) for i in range(len(names))]
+        yield record_batch(names, columns)
+
+
+def _of_series(series: Any) -> tuple[pa.Array, bool]:
+    try:
+        array = pa.Array.from_pandas(series)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+        # A column of objects of several types; NaN is what pandas has for a missing one.
+        return from_values([None if _is_nan(value) else value for value in series.tolist()])
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return canonical(array)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value
+
+
+def _of_arrow(data: Any) -> Iterator[pa.RecordBatch]:
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    reader = pa.RecordBatchReader.from_stream(data)
+    empty = True
+    for batch in reader:
+        for part in _slices(batch):
+            empty = False
+            yield canonical_batch(part)
+    if empty:
+        yield canonical_batch(pa.RecordBatch.from_pylist([], schema=reader.schema))
+
+
+def canonical_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with its columns in the plain types."""
+    return record_batch(batch.schema.names, [canonical(column) for column in batch.columns])
+
+
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield from _halves(batch.slice(start, BATCH_ROWS))
+
+
+def _halves(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Cut a batch until its parts are small or single rows."""
+    if batch.nbytes <= BATCH_BYTES or batch.num_rows < 2:
+        yield batch
+        return
+    middle = batch.num_rows // 2
+    yield from _halves(batch.slice(0, middle))
+    yield from _halves(batch.slice(middle))
+
+
+def _of_rows(rows: Iterator[Any]) -> Iterator[Batch]:
+    numbers = count(1)
+    first = True
+    while True:
+        held, lines, rejects = _gather(rows, numbers)
+        if not held and not rejects and not first:
+            return
+        yield batch_of_rows(held, lines, rejects)
+        first = False
+
+
+def _gather(
+    rows: Iterator[Any], numbers: Iterator[int]
+) -> tuple[list[Mapping[str, Any]], list[int], list[Reject]]:
+    held: list[Mapping[str, Any]] = []
+    lines: list[int] = []
+    rejects: list[Reject] = []
+    size = 0
+    for item in islice(rows, BATCH_ROWS):
+        number = next(numbers)
+        row = _as_row(item)
+        if row is None:
+            reason = f"expected a record, a dict, a text or (id, text), got {type(item).__name__}"
+            rejects.append(Reject(number, reason, excerpt(repr(item))))
+            continue
+        held.append(row)
+        lines.append(number)
+        size += sum(len(value) for value in row.values() if isinstance(value, str))
+        if size >= BATCH_BYTES:
+            break
+    return held, lines, rejects
+
+
+def _as_row(item: Any) -> Mapping[str, Any] | None:
+    """Return the columns of a row, or None where it is none."""
+    if isinstance(item, Record):
+        return _with_metadata(item.id, item.text, item.metadata)
+    if isinstance(item, str):
+        return {"text": item}
+    if isinstance(item, Mapping):
+        return (
+            item if all(type(key) is str for key in item) else {str(k): v for k, v in item.items()}
+        )
+    if isinstance(item, tuple) and len(item) == 2:
+        return {"id": item[0], "text": item[1]}
+    if isinstance(item, tuple) and len(item) == 3 and isinstance(item[2], Mapping):
+        return _with_metadata(item[0], item[1], item[2])
+    return None
+
+
+def _with_metadata(id: Any, text: Any, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    row = {"id": id, "text": text}
+    for key, value in metadata.items():
+        row[f"{key}_2" if key in ("id", "text") else key] = value
+    return row
+
+
+def batch_of_rows(
+    rows: Sequence[Mapping[str, Any]], lines: Sequence[int], rejects: Sequence[Reject]
+) -> Batch:
+    """Put rows with whatever keys into columns, one for each key that one of them has.
+
+    Rows with a text that is none (half a surrogate pair) become rejects.
+    """
+    try:
+        return Batch(_columns(rows), line_array(lines), rejects)
+    except UnicodeEncodeError:
+        pass
+    sound, kept, refused = [], [], list(rejects)
+    for row, line in zip(rows, lines, strict=True):
+        reason = _surrogate(row)
+        if reason is None:
+            sound.append(row)
+            kept.append(line)
+        else:
+            refused.append(Reject(line, reason, excerpt(repr(dict(row)))))
+    return Batch(_columns(sound), line_array(kept), sorted(refused, key=lambda r: r.line))
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
+    names: dict[str, None] = {}
+    for row in rows:
+        if not names.keys() >= row.keys():
+            names.update(dict.fromkeys(row))
+    columns = [from_values([row.get(name) for row in rows]) for name in names]
+    if not columns:  # Arrow cannot tell the number of rows that have no columns
+        return record_batch(["text"], [from_values([None] * len(rows))]) if rows else _NOTHING
+    return record_batch(list(names), columns)
+
+
+_NOTHING = pa.RecordBatch.from_arrays([], schema=pa.schema([]))
+
+
+def _surrogate(row: Mapping[str, Any]) -> str | None:
+    for key, value in row.items():
+        try:
+            from_values([value])
+            key.encode()
+        except UnicodeEncodeError:
+            return fault(f"{key} {value}") or "expected Unicode text"
+    return None
