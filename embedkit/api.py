@@ -1,0 +1,116 @@
+"""The functions of ``import embedkit``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedkit import catalog, registry
+from embedkit.collection import Collection
+from embedkit.protocols import Embedder, Index
+from embedkit.types import CollectionInfo, Metric
+
+if TYPE_CHECKING:
+    from embedkit.indexes.dynamic import VectorIndex
+
+
+def open(
+    name: str,
+    *,
+    home: str | Path | None = None,
+    embedder: str | Embedder | None = None,
+    index: str | None = None,
+) -> Collection:
+    """Open a collection, or one that the first write will make.
+
+    Parameters
+    ----------
+    name : str
+        Letters, digits, ``-``, ``_`` and ``.``.
+    home : str or Path, optional
+        The folder that holds collections. Default: ``EMBEDKIT_HOME``, a setting, ``./.embedkit``.
+    embedder : str or Embedder, optional
+        A spec such as ``"minilm:int8"`` or an embedder of your own. Default: what filled the
+        collection; for a new one, ``"minilm"``.
+    index : str, optional
+        A spec such as ``"annoy?n_trees=100"``; a collection with another one changes to it at the
+        next write. Default: what the collection has; for a new one, ``"auto"``.
+
+    Raises
+    ------
+    ModelMismatchError
+        The collection was filled by another model; both are named.
+    InvalidInputError, UnknownBackendError
+        A name or a spec that cannot be meant.
+
+    Examples
+    --------
+    >>> questions = embedkit.open("questions")                     # doctest: +SKIP
+    >>> questions.index("questions.csv", text="question", id="id")  # doctest: +SKIP
+    >>> questions.search("how do I get my money back?", k=5)        # doctest: +SKIP
+    """
+    return Collection(name, catalog.resolve_home(home), embedder=embedder, index=index)
+
+
+def collections(home: str | Path | None = None) -> list[CollectionInfo]:
+    """Return what there is in a home, sorted by name. A damaged collection is left out."""
+    from embedkit.errors import StorageError
+
+    folder = catalog.resolve_home(home)
+    found = []
+    for name in catalog.names(folder):
+        try:
+            found.append(Collection(name, folder).info())
+        except StorageError:
+            continue
+    return found
+
+
+def delete(name: str, *, home: str | Path | None = None) -> None:
+    """Delete a collection with everything in it.
+
+    Raises
+    ------
+    CollectionNotFoundError
+    CollectionLockedError
+        A process is writing to it.
+    """
+    catalog.delete(catalog.resolve_home(home), name)
+
+
+def embedder(spec: str = "minilm") -> Embedder:
+    """Return the embedder that a spec names, to be used alone.
+
+    Raises
+    ------
+    UnknownBackendError, InvalidInputError, MissingDependencyError
+
+    Examples
+    --------
+    >>> embedkit.embedder("hashing?dim=256").embed(["one text", "another"]).shape
+    (2, 256)
+    """
+    created: Embedder = registry.create("embedder", spec)
+    return created
+
+
+def index(spec: str = "auto", *, dim: int, metric: Metric = "cosine") -> VectorIndex:
+    """Return an empty index that a spec names, to be used alone.
+
+    Parameters
+    ----------
+    spec : str
+        Such as ``"flat"`` or ``"turbovec?bits=4"``.
+    dim : int
+        Width of the vectors.
+    metric : {"cosine", "inner_product"}
+
+    Raises
+    ------
+    UnknownBackendError, InvalidInputError, MissingDependencyError
+    """
+    from embedkit.indexes.dynamic import VectorIndex
+
+    made: VectorIndex = VectorIndex(spec, dim=dim, metric=metric)
+    _: Index = made
+    return made

@@ -1,0 +1,1 @@
+"""What must survive: records in DuckDB, vectors in an append-only file, published generations."""

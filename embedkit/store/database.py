@@ -1,0 +1,233 @@
+"""DuckDB: connections for the writer and for readers, the schema, errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from embedkit.errors import CollectionLockedError, DamagedError, EmbedkitError, StorageError
+from embedkit.integrity import storage_error
+from embedkit.store.layout import Layout
+
+Connection = duckdb.DuckDBPyConnection
+
+_Config = dict[str, str | bool | int | float | list[str]]
+_CLOSED_NETWORK: _Config = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+_READER: _Config = _CLOSED_NETWORK | {
+    "enable_external_access": "false",
+    "lock_configuration": "true",
+}
+WRITER_MEMORY = "2GB"
+"""What DuckDB may hold in memory before it spills into the collection's folder."""
+
+
+def connect_reader(path: Path) -> Connection:
+    """Open a published database: read-only, with no way to any other file."""
+    with translated(path):
+        return duckdb.connect(path, read_only=True, config=_READER)
+
+
+def connect_planner(layout: Layout, published: Path | None) -> Connection:
+    """Open a database in memory with a view of the published records, to plan without writing."""
+    with translated(layout.root):
+        connection = duckdb.connect(":memory:", config=_CLOSED_NETWORK)
+        _bound_memory(connection, None)
+        if published is None:
+            migrate(connection)
+        else:
+            connection.execute(f"ATTACH {quote_text(str(published))} AS published (READ_ONLY)")
+            connection.execute("USE published")
+        return connection
+
+
+def connect_writer(layout: Layout) -> Connection:
+    """Open the writer's own database, made or migrated as needed. The lock must be held."""
+    with translated(layout.work):
+        connection = duckdb.connect(layout.work, config=_CLOSED_NETWORK)
+        try:
+            _bound_memory(connection, layout.temporary)
+            migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _bound_memory(connection: Connection, temporary: Path | None) -> None:
+    connection.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
+    connection.execute("SET preserve_insertion_order = false")
+    if temporary is not None:
+        connection.execute(f"SET temp_directory = {quote_text(str(temporary))}")
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about files into ours."""
+    try:
+        yield
+    except EmbedkitError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except duckdb.Error as error:
+        raise _translate(error, path) from error
+
+
+def _translate(error: duckdb.Error, path: Path) -> Exception:
+    text = str(error)
+    if "No space left" in text or "File too large" in text or "disk quota" in text.lower():
+        return StorageError(
+            f"cannot write {path}: the disk is full",
+            do="free some space and run the same command again: it goes on where it stopped",
+        )
+    if "Permission denied" in text or "Read-only file system" in text:
+        return StorageError(
+            f"cannot write {path}: permission denied",
+            do="choose another folder with --home or mend its permissions",
+        )
+    if "Could not set lock" in text:
+        return CollectionLockedError(
+            f"{path} is open in another program", do="close that program and try again"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StorageError(
+            f"not enough memory or temporary space for {path}", do="free some space and try again"
+        )
+    damaged = (
+        duckdb.IOException,
+        duckdb.SerializationException,
+        duckdb.InternalException,
+        duckdb.FatalException,
+        duckdb.CatalogException,
+    )
+    if isinstance(error, damaged):
+        name = path.parent.name if path.suffix else path.name
+        first_line = text.splitlines()[0][:200]
+        return DamagedError(
+            f"{path} cannot be read ({first_line})", do=f"run: embedkit doctor {name} --repair"
+        )
+    return error
+
+
+# -- schema -------------------------------------------------------------------------------------
+
+
+def _first(connection: Connection) -> None:
+    for statement in (
+        "CREATE TABLE records (seq BIGINT, id VARCHAR, text VARCHAR, row BIGINT, source INTEGER)",
+        "CREATE TABLE columns (physical VARCHAR, name VARCHAR, type VARCHAR)",
+        "CREATE TABLE sources (source INTEGER, name VARCHAR, text_columns VARCHAR[],"
+        " id_column VARCHAR)",
+        "CREATE TABLE runs (run BIGINT, started TIMESTAMP, finished TIMESTAMP, status VARCHAR,"
+        " source VARCHAR, counts JSON, notes VARCHAR[])",
+        "CREATE TABLE failures (run BIGINT, line BIGINT, reason VARCHAR, excerpt VARCHAR,"
+        " id VARCHAR)",
+        "CREATE TABLE batches (run BIGINT, committed TIMESTAMP, texts BIGINT, first_row BIGINT,"
+        " vector_rows BIGINT, tokens BIGINT, truncated BIGINT, tokens_cut BIGINT)",
+        "CREATE TABLE meta (key VARCHAR, value BIGINT)",
+        "INSERT INTO meta VALUES ('schema', 0), ('commits', 0)",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+"""The n-th function takes a database from version n to n + 1, in one transaction."""
+
+
+def migrate(connection: Connection) -> None:
+    """Bring a database to the present schema."""
+    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+    version = _meta(connection, "schema") if "meta" in tables else 0
+    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
+        with transaction(connection):
+            step(connection)
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [number])
+
+
+def _meta(connection: Connection, key: str) -> int:
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextlib.contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block did, or nothing of it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+# -- commits ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def commit(connection: Connection, layout: Layout) -> Iterator[None]:
+    """Commit a transaction and count it, in the database and in a file beside it.
+
+    The count beside the database is how a loss is noticed: DuckDB opens a file whose write-ahead
+    log was cut with fewer rows and no word.
+    """
+    with transaction(connection):
+        yield
+        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'commits'")
+    count = str(committed(connection)).encode()
+    with contextlib.suppress(OSError):
+        # A lower bound is all it is, so it need not be durable itself.
+        layout.commits.write_bytes(b"%s %08x\n" % (count, zlib.crc32(count)))
+
+
+def committed(connection: Connection) -> int:
+    """Return how many transactions the database has committed."""
+    return _meta(connection, "commits")
+
+
+def expected_commits(layout: Layout) -> int:
+    """Return how many transactions the database must at least hold."""
+    try:
+        count, checksum = layout.commits.read_bytes().split()
+        return int(count) if int(checksum, 16) == zlib.crc32(count) else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def largest_row(connection: Connection) -> int:
+    """Return the largest vector row that a record uses, -1 where there are no records."""
+    row = connection.execute("SELECT coalesce(max(row), -1) FROM records").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def scalar(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:
+    """Return the one value that a query yields."""
+    row = connection.execute(query, parameters or []).fetchone()
+    return row[0] if row else None
+
+
+def quote(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """Quote a string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def remove_database(path: Path) -> None:
+    """Delete a database and its write-ahead log."""
+    for file in (path, path.with_name(path.name + ".wal")):
+        with contextlib.suppress(FileNotFoundError):
+            file.unlink()

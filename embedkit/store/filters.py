@@ -1,0 +1,185 @@
+"""``where``: SQL over a record's own columns that can filter and nothing else.
+
+The text is parsed by DuckDB into a syntax tree, and only a plain condition passes: comparisons,
+boolean operators, CASE, casts, and functions whose result depends on their arguments alone.
+Subqueries, aggregates, windows, parameters and statements are refused before anything runs. It
+then runs on a read-only connection that has no way to any other file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from embedkit.errors import FilterError
+from embedkit.store.columns import Column
+from embedkit.store.database import Connection, quote
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys
+
+_ALLOWED = {
+    "BETWEEN",
+    "CASE",
+    "CAST",
+    "COLLATE",
+    "COLUMN_REF",
+    "COMPARISON",
+    "CONJUNCTION",
+    "CONSTANT",
+    "FUNCTION",
+    "OPERATOR",
+    "TYPE",
+}
+_REFUSED = {
+    "SUBQUERY": "a subquery",
+    "WINDOW": "a window function",
+    "STAR": "'*'",
+    "PARAMETER": "a parameter",
+    "LAMBDA": "a lambda",
+}
+_TIME = {"now", "today", "current_date", "get_current_timestamp", "transaction_timestamp"}
+"""Functions of the time of the query: the only ones allowed that have no constant result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The records that a filter lets through: their numbers, and their vector rows."""
+
+    seqs: Keys
+    rows: Keys
+
+
+class Filter:
+    """Runs conditions over the records of one database.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    aliases : mapping of str to str
+        Other names of the record's own ``id`` and ``text``: the source's columns.
+    """
+
+    def __init__(self, columns: Sequence[Column], aliases: Sequence[tuple[str, str]]) -> None:
+        self.names: dict[str, str] = {"id": "id", "text": "text"}
+        for name, expression in [
+            *((column.name, column.physical) for column in columns),
+            *aliases,
+        ]:
+            if name.casefold() not in {known.casefold() for known in self.names}:
+                self.names[name] = expression
+        self._seq, self._row = self._unused("#seq"), self._unused("#row")
+
+    def _unused(self, name: str) -> str:
+        while name in self.names:
+            name += "#"
+        return name
+
+    def run(self, connection: Connection, where: str) -> Matches:
+        """Return what the condition matches, in the order of the records.
+
+        Raises
+        ------
+        FilterError
+            It is not a condition over the record's columns.
+        """
+        self.check(connection, where)
+        listed = ", ".join(f"{what} AS {quote(name)}" for name, what in self.names.items())
+        seq, row = quote(self._seq), quote(self._row)
+        query = (
+            f"SELECT {seq} AS seq, {row} AS row FROM (SELECT seq AS {seq}, row AS {row}, {listed}"
+            f" FROM records) AS records WHERE (\n{where}\n)"
+        )
+        try:
+            found = connection.execute(query).fetchnumpy()
+        except duckdb.Error as error:
+            raise FilterError(f"cannot filter by {where!r}: {_first_line(error)}") from error
+        return Matches(np.asarray(found["seq"], np.int64), np.asarray(found["row"], np.int64))
+
+    def check(self, connection: Connection, where: str) -> None:
+        """Raise FilterError unless the text is a condition and nothing else."""
+        if not isinstance(where, str) or not where.strip():
+            raise FilterError("expected a condition such as \"lang = 'en'\", got nothing")
+        # Both forms must parse: only the first refuses LIMIT and the like, only the second refuses
+        # a parenthesis that closes ours.
+        _parse(connection, f"SELECT 1 FROM records WHERE {where}\n", where)
+        tree = _parse(connection, f"SELECT 1 FROM records WHERE (\n{where}\n)", where)
+        if tree.get("type") != "SELECT_NODE" or tree.get("modifiers") or tree.get("qualify"):
+            raise _refused(where, "more than a condition")
+        functions = set()
+        for node in _nodes(tree["where_clause"]):
+            kind = node["class"]
+            if kind not in _ALLOWED:
+                raise _refused(where, _REFUSED.get(kind, kind.lower()))
+            if kind == "COLUMN_REF":
+                self._check_column(node["column_names"][0])
+            elif kind == "FUNCTION":
+                functions.add(str(node["function_name"]).lower())
+        for name in sorted(functions - _TIME):
+            _check_function(connection, name, where)
+
+    def _check_column(self, name: str) -> None:
+        known = {other.casefold(): other for other in self.names}
+        if name.casefold() in known:
+            return
+        near = difflib.get_close_matches(name.casefold(), list(known), n=1)
+        hint = f"did you mean {known[near[0]]!r}? " if near else ""
+        raise FilterError(
+            f"no column {name!r} to filter by",
+            do=f"{hint}there are: {', '.join(self.names)}; texts go in single quotes",
+        )
+
+
+def _parse(connection: Connection, statement: str, where: str) -> dict[str, Any]:
+    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+    assert row is not None
+    parsed = json.loads(row[0])
+    if parsed.get("error"):
+        raise FilterError(f"cannot filter by {where!r}: {parsed.get('error_message', 'not SQL')}")
+    if len(parsed["statements"]) != 1:
+        raise _refused(where, "several statements")
+    node: dict[str, Any] = parsed["statements"][0]["node"]
+    return node
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        if "class" in tree:
+            yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _nodes(value)
+
+
+def _check_function(connection: Connection, name: str, where: str) -> None:
+    rows = connection.execute(
+        "SELECT DISTINCT function_type, stability FROM duckdb_functions() WHERE function_name = ?",
+        [name],
+    ).fetchall()
+    if not rows:
+        raise FilterError(f"cannot filter by {where!r}: there is no function {name!r}")
+    for kind, stability in rows:
+        if kind == "macro" and not name.startswith("pg_"):
+            return
+        if kind == "scalar" and stability == "CONSISTENT":
+            return
+    raise _refused(where, f"the function {name!r}")
+
+
+def _refused(where: str, what: str) -> FilterError:
+    return FilterError(
+        f"expected a condition over the record's columns, got {what} in {where!r}",
+        do="write something like \"lang = 'en' AND votes > 3\"",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

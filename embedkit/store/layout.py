@@ -1,0 +1,79 @@
+"""Where everything of a collection lies in its folder, and what the name of one may be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedkit.errors import InvalidInputError
+
+_NAME = re.compile(r"[^\W_][\w.-]{0,99}", re.UNICODE)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a collection, or refuse one that could not be a folder's."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
+        raise InvalidInputError(
+            f"expected a collection's name of letters, digits, '-', '_' and '.', got {name!r}"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of a collection's folder."""
+
+    root: Path
+
+    @property
+    def work(self) -> Path:
+        """The writer's own database."""
+        return self.root / "work.duckdb"
+
+    @property
+    def commits(self) -> Path:
+        """How many transactions the writer's database has committed."""
+        return self.root / "work.commits"
+
+    @property
+    def vectors(self) -> Path:
+        """Rows of float32."""
+        return self.root / "vectors.f32"
+
+    @property
+    def keys(self) -> Path:
+        """For each row of the vectors: what it is the vector of, and checksums."""
+        return self.root / "vectors.keys"
+
+    @property
+    def manifest(self) -> Path:
+        """The published generation."""
+        return self.root / "manifest.json"
+
+    @property
+    def previous(self) -> Path:
+        """The generation before it: the way back."""
+        return self.root / "manifest-previous.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one writer."""
+        return self.root / "lock"
+
+    @property
+    def temporary(self) -> Path:
+        """What a run may leave behind and the next one clears."""
+        return self.root / "tmp"
+
+    def records(self, generation: int) -> Path:
+        """Return the path of a generation's records, read-only once published."""
+        return self.root / f"records-{generation}.duckdb"
+
+    def index(self, generation: int) -> Path:
+        """Return the folder of an index that was built for a generation."""
+        return self.root / f"index-{generation}"
+
+    def size(self) -> int:
+        """Return the bytes that the folder takes."""
+        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())

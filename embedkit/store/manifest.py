@@ -1,0 +1,156 @@
+"""The manifest: what a published generation consists of, written last and by rename.
+
+Whatever the manifest names was complete and durable before the manifest was written, so a reader
+that follows it never sees half of anything. It ends with a digest of its own content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from embedkit.errors import DamagedError, FormatVersionError
+from embedkit.integrity import FileDigest, write_durably
+from embedkit.types import Metric
+from embedkit.validate import check_metric
+
+FORMAT = 1
+OWN_VECTORS = "own"
+"""The embedder's spec in a collection that was filled with vectors of the user's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What made the vectors: the spec that names it, its identity, the width in numbers."""
+
+    spec: str
+    model_id: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """The folder of an index and the digest of its list of files."""
+
+    folder: str
+    spec: str
+    resolved: str
+    files: FileDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One published generation of a collection."""
+
+    model: Model
+    metric: Metric
+    index_spec: str
+    generation: int
+    records: int
+    vector_rows: int
+    commits: int
+    database: FileDigest
+    index: IndexEntry | None = None
+    format: int = FORMAT
+    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def to_bytes(self) -> bytes:
+        """Return the manifest as JSON with its digest as the last member."""
+        body: dict[str, Any] = {
+            "format": self.format,
+            "generation": self.generation,
+            "updated": self.updated.isoformat(timespec="seconds"),
+            "model": {
+                "spec": self.model.spec,
+                "model_id": self.model.model_id,
+                "dim": self.model.dim,
+            },
+            "metric": self.metric,
+            "index_spec": self.index_spec,
+            "records": self.records,
+            "vector_rows": self.vector_rows,
+            "commits": self.commits,
+            "database": self.database.to_dict(),
+            "index": self._index_dict(),
+        }
+        body["sha256"] = _digest(body)
+        return (json.dumps(body, indent=2) + "\n").encode()
+
+    def write(self, path: Path) -> None:
+        """Replace the manifest of the folder, durably."""
+        write_durably(path, self.to_bytes())
+
+    def without_index(self) -> Manifest:
+        """Return the same generation, to be searched exactly."""
+        return replace(self, index=None)
+
+    def _index_dict(self) -> dict[str, Any] | None:
+        if self.index is None:
+            return None
+        entry = self.index
+        return {
+            "folder": entry.folder,
+            "spec": entry.spec,
+            "resolved": entry.resolved,
+            "files": entry.files.to_dict(),
+        }
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Read and check a manifest.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none.
+        DamagedError
+            It is not what was written.
+        FormatVersionError
+            It was written by a newer embedkit.
+        """
+        data = path.read_bytes()
+        try:
+            body = json.loads(data)
+            written = body.pop("sha256")
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise _damaged(path) from None
+        if not isinstance(body, dict) or _digest(body) != written:
+            raise _damaged(path)
+        if body["format"] > FORMAT:
+            raise FormatVersionError(
+                f"{path.parent} has format {body['format']}, this embedkit reads up to {FORMAT}",
+                do="upgrade embedkit: pip install -U embedkit",
+            )
+        return cls._from_dict(body)
+
+    @classmethod
+    def _from_dict(cls, body: Mapping[str, Any]) -> Manifest:
+        index = body["index"]
+        return cls(
+            model=Model(**body["model"]),
+            metric=check_metric(body["metric"]),
+            index_spec=body["index_spec"],
+            generation=body["generation"],
+            records=body["records"],
+            vector_rows=body["vector_rows"],
+            commits=body["commits"],
+            database=FileDigest.from_dict(body["database"]),
+            index=index and IndexEntry(**{**index, "files": FileDigest.from_dict(index["files"])}),
+            format=body["format"],
+            updated=datetime.fromisoformat(body["updated"]),
+        )
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path) -> DamagedError:
+    return DamagedError(
+        f"{path} is damaged", do=f"run: embedkit doctor {path.parent.name} --repair"
+    )

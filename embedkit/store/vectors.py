@@ -1,0 +1,216 @@
+"""Vectors on disk: an append-only file of float32 rows, each of which says what it is.
+
+``vectors.f32`` holds the rows, ``vectors.keys`` 32 bytes for each of them: the key of the content
+that it is the vector of (16 bytes), a checksum of the vector and one of the entry itself. A row
+once written never changes. Because rows describe themselves, what was embedded before a crash is
+found again by its content, whether or not the records that wanted it were committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedkit.errors import DamagedError
+from embedkit.integrity import WHOLE, storage_error, sync_folder
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Mask, Vectors
+
+ENTRY = np.dtype([("content", "V16"), ("vector", "<u8"), ("entry", "<u8")])
+_SAMPLED_ROWS = 512
+_BLOCK_WORDS = 2**21
+
+
+def content_key(text: str) -> bytes:
+    """Return the key of a text: the first 16 bytes of the SHA-256 of its UTF-8."""
+    return hashlib.sha256(text.encode()).digest()[:16]
+
+
+def vector_keys(vectors: Vectors) -> list[bytes]:
+    """Return keys for vectors that no text stands for: the content is the vector itself."""
+    return [hashlib.sha256(b"vector\0" + row.tobytes()).digest()[:16] for row in vectors]
+
+
+def row_checksums(vectors: Vectors) -> NDArray[np.uint64]:
+    """Return a 64-bit checksum of each row, shape (n,).
+
+    Multilinear hashing modulo 2**64 (Lemire and Kaser, "Strongly universal string hashing is
+    fast", 2014) with odd multipliers: any change within a single number is always noticed.
+    """
+    n, dim = vectors.shape
+    factors = _factors(dim + 1)
+    words = np.ascontiguousarray(vectors).view(np.uint32)
+    sums = np.empty(n, np.uint64)
+    step = max(1, _BLOCK_WORDS // max(dim, 1))
+    for start in range(0, n, step):
+        block = words[start : start + step].astype(np.uint64)
+        sums[start : start + step] = (block * factors[1:]).sum(axis=1, dtype=np.uint64)
+    sums += factors[0]
+    return sums
+
+
+def _factors(n: int) -> NDArray[np.uint64]:
+    generator = np.random.Generator(np.random.PCG64(0x5EED))
+    factors = generator.integers(0, 2**64, size=n, dtype=np.uint64)
+    factors |= np.uint64(1)
+    return factors
+
+
+def _entries(keys: Sequence[bytes], vectors: Vectors, first_row: int) -> NDArray[np.void]:
+    entries = np.empty(len(keys), ENTRY)
+    entries["content"] = np.frombuffer(b"".join(keys), "V16")
+    entries["vector"] = row_checksums(vectors)
+    entries["entry"] = _entry_checksums(entries, np.arange(first_row, first_row + len(keys)))
+    return entries
+
+
+def _entry_checksums(entries: NDArray[np.void], rows: Keys) -> NDArray[np.uint64]:
+    factors = _factors(7)
+    words = np.ascontiguousarray(entries).view("<u4").reshape(len(entries), 8)[:, :6]
+    sums: NDArray[np.uint64] = (words * factors[:6]).sum(axis=1, dtype=np.uint64)
+    sums += rows.astype(np.uint64) * factors[6]
+    return sums
+
+
+class VectorFile:
+    """The vectors of a collection, read by row number.
+
+    Parameters
+    ----------
+    vectors, keys : Path
+    dim : int
+    rows : int
+        How many rows count; what lies beyond is not looked at.
+    """
+
+    def __init__(self, vectors: Path, keys: Path, dim: int, rows: int) -> None:
+        self.paths = (vectors, keys)
+        self.dim = dim
+        self.rows = rows
+        self._map()
+
+    def _map(self) -> None:
+        vectors, keys = self.paths
+        short = vectors.stat().st_size < self.rows * self.dim * 4 or (
+            keys.stat().st_size < self.rows * ENTRY.itemsize
+        )
+        if short:
+            raise DamagedError(
+                f"{vectors} is damaged: it holds fewer than the {self.rows:,} vectors committed",
+                do=f"run: embedkit doctor {vectors.parent.name} --repair",
+            )
+        if self.rows:
+            self.matrix: Vectors = np.memmap(vectors, np.float32, "r", shape=(self.rows, self.dim))
+            self.entries: NDArray[np.void] = np.memmap(keys, ENTRY, "r", shape=(self.rows,))
+        else:
+            self.matrix = np.empty((0, self.dim), np.float32)
+            self.entries = np.empty(0, ENTRY)
+
+    @property
+    def contents(self) -> NDArray[np.void]:
+        """The content key of each row, shape (rows,), 16 bytes each."""
+        return np.ascontiguousarray(self.entries["content"])
+
+    def check(self, *, thorough: bool = False) -> None:
+        """Raise DamagedError if a row is not what was written.
+
+        Small files are checked whole, larger ones on evenly spaced rows unless ``thorough``.
+        """
+        whole = thorough or self.rows * self.dim * 4 <= WHOLE
+        bad = self.damaged(None if whole else self._sample())
+        if len(bad):
+            raise DamagedError(
+                f"{self.paths[0]} is damaged: {len(bad):,} of {self.rows:,} vectors are not what "
+                f"was written, the first in row {bad[0]}",
+                do=f"run: embedkit doctor {self.paths[0].parent.name} --repair",
+            )
+
+    def damaged(self, rows: Keys | None = None) -> Keys:
+        """Return the numbers of the damaged rows, among some rows or all."""
+        numbers = np.arange(self.rows, dtype=np.int64) if rows is None else rows
+        bad: Mask = np.zeros(len(numbers), np.bool_)
+        step = max(1, _BLOCK_WORDS // max(self.dim, 1))
+        for start in range(0, len(numbers), step):
+            part = slice(start, start + step)
+            picked: slice | Keys = part if rows is None else numbers[part]
+            bad[part] = self._unsound(picked, numbers[part])
+        return numbers[bad]
+
+    def _unsound(self, picked: slice | Keys, numbers: Keys) -> Mask:
+        entries = np.asarray(self.entries[picked])
+        vectors = row_checksums(np.asarray(self.matrix[picked]))
+        unsound: Mask = entries["vector"] != vectors
+        unsound |= entries["entry"] != _entry_checksums(entries, numbers)
+        return unsound
+
+    def _sample(self) -> Keys:
+        return np.unique(np.linspace(0, self.rows - 1, _SAMPLED_ROWS).astype(np.int64))
+
+
+class VectorWriter(VectorFile):
+    """The vectors of a collection, opened by its one writer.
+
+    Rows past the ``committed`` ones, which a crash may have left, are kept as far as they are
+    whole; what follows the first broken one is cut off.
+    """
+
+    def __init__(self, vectors: Path, keys: Path, dim: int, committed: int) -> None:
+        for path in (vectors, keys):
+            path.touch()
+        super().__init__(vectors, keys, dim, committed)
+        self._recover()
+
+    def _recover(self) -> None:
+        vectors, keys = self.paths
+        there = min(vectors.stat().st_size // (self.dim * 4), keys.stat().st_size // ENTRY.itemsize)
+        committed = self.rows
+        if there > committed:
+            self.rows = there
+            self._map()
+            bad = self.damaged(np.arange(committed, there, dtype=np.int64))
+            self.rows = int(bad[0]) if len(bad) else there
+        os.truncate(vectors, self.rows * self.dim * 4)
+        os.truncate(keys, self.rows * ENTRY.itemsize)
+        self._map()
+
+    def append(self, keys: Sequence[bytes], vectors: Vectors) -> int:
+        """Append rows, durably, and return the number of the first.
+
+        Raises
+        ------
+        StorageError
+            The disk refused; the file is as before.
+        """
+        first = self.rows
+        if not len(keys):
+            return first
+        data = (np.ascontiguousarray(vectors, np.float32), _entries(keys, vectors, first))
+        sizes = (first * self.dim * 4, first * ENTRY.itemsize)
+        try:
+            for path, size, array in zip(self.paths, sizes, data, strict=True):
+                _append(path, size, array)
+        except OSError as error:
+            for path, size in zip(self.paths, sizes, strict=True):
+                os.truncate(path, size)
+            raise storage_error(error, self.paths[0]) from error
+        if not first:
+            sync_folder(self.paths[0].parent)
+        self.rows += len(keys)
+        self._map()
+        return first
+
+
+def _append(path: Path, size: int, array: NDArray[np.generic]) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.seek(size)
+        view = memoryview(array.tobytes())
+        while len(view):
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())

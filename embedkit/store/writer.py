@@ -1,0 +1,268 @@
+"""The one writer of a collection: its session over the lock, the database and the vectors.
+
+Order of commits: vectors are appended and made durable, then the records that use them are
+committed with their ledger entry, and now and then a generation is published: a copy of the
+database, the index, and last the manifest that names them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.errors import DamagedError
+from embedkit.indexes.rows import RowIndex
+from embedkit.integrity import FileDigest, copy_durably, storage_error, sync_folder
+from embedkit.store.database import (
+    Connection,
+    commit,
+    committed,
+    connect_writer,
+    expected_commits,
+    largest_row,
+    scalar,
+    translated,
+)
+from embedkit.store.layout import Layout
+from embedkit.store.ledger import close_interrupted
+from embedkit.store.lock import WriterLock
+from embedkit.store.manifest import IndexEntry, Manifest, Model
+from embedkit.store.vectors import VectorWriter
+from embedkit.types import Metric
+
+if TYPE_CHECKING:
+    from embedkit.types import Mask, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a collection is made with; fixed once it exists, but for the index."""
+
+    model: Model
+    metric: Metric
+    index_spec: str
+
+
+class Writer:
+    """A writing session, as a context manager.
+
+    Parameters
+    ----------
+    layout : Layout
+    settings : Settings
+        For a collection that is not there yet it is made with these.
+
+    Raises
+    ------
+    CollectionLockedError
+        Another process is writing.
+    DamagedError
+        A file is not what was written; nothing was changed.
+    """
+
+    connection: Connection
+    vectors: VectorWriter
+
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        self.layout = layout
+        self.settings = settings
+        self.manifest: Manifest | None = None
+        self._lock = WriterLock(layout.lock, layout.root.name)
+
+    def __enter__(self) -> Writer:
+        make_folder(self.layout.root)
+        self._lock.__enter__()
+        try:
+            self._open()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def _open(self) -> None:
+        shutil.rmtree(self.layout.temporary, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.manifest = Manifest.read(self.layout.manifest)
+        if self.manifest is not None:
+            self._expect(self.layout.work)
+        self.connection = connect_writer(self.layout)
+        self._check_commits()
+        rows = largest_row(self.connection) + 1
+        rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
+        dim = self.settings.model.dim
+        with translated(self.layout.vectors):
+            self.vectors = VectorWriter(self.layout.vectors, self.layout.keys, dim, rows)
+        self.vectors.check()
+        if scalar(self.connection, "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"):
+            with self.commit():
+                close_interrupted(self.connection)
+        if self.manifest is None:
+            self.publish()
+
+    def _expect(self, path: Path) -> None:
+        if not path.exists():
+            raise DamagedError(f"{path} is missing", do=self._repair)
+
+    @property
+    def _repair(self) -> str:
+        return f"run: embedkit doctor {self.layout.root.name} --repair"
+
+    def _check_commits(self) -> None:
+        published = self.manifest.commits if self.manifest else 0
+        expected = max(published, expected_commits(self.layout) if self.manifest else 0)
+        there = committed(self.connection)
+        if there < expected:
+            raise DamagedError(
+                f"{self.layout.work} is damaged: it has lost the last {expected - there} of "
+                f"{expected} commits",
+                do=self._repair,
+            )
+
+    def _close(self) -> None:
+        connection = getattr(self, "connection", None)
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()
+        self._lock.__exit__(None, None, None)
+
+    @contextlib.contextmanager
+    def commit(self) -> Iterator[None]:
+        """Commit what the block does to the database, all or nothing."""
+        with translated(self.layout.work), commit(self.connection, self.layout):
+            yield
+
+    # -- publishing -----------------------------------------------------------------------------
+
+    def publish(self, *, build_index: bool = True, rebuild: bool = False) -> Manifest:
+        """Make the present state what readers see.
+
+        Parameters
+        ----------
+        build_index : bool
+            Rebuild the index where that pays; otherwise new rows are searched exactly meanwhile.
+        rebuild : bool
+            Rebuild the index in any case.
+        """
+        layout = self.layout
+        generation = self.manifest.generation + 1 if self.manifest else 1
+        live = live_rows(self.connection, self.vectors.rows)
+        try:
+            index = self._index(generation, live, build_index, rebuild)
+            database = self._snapshot(generation)
+            manifest = Manifest(
+                model=self.settings.model,
+                metric=self.settings.metric,
+                index_spec=self.settings.index_spec,
+                generation=generation,
+                records=int(scalar(self.connection, "SELECT count(*) FROM records")),
+                vector_rows=self.vectors.rows,
+                commits=committed(self.connection),
+                database=database,
+                index=index,
+            )
+            if self.manifest is not None:
+                copy_durably(layout.manifest, layout.previous)
+            manifest.write(layout.manifest)
+        except OSError as error:
+            if isinstance(error, DamagedError):
+                raise
+            raise storage_error(error, layout.root) from error
+        previous, self.manifest = self.manifest, manifest
+        self._collect(previous)
+        return manifest
+
+    def _index(self, generation: int, live: Mask, build: bool, rebuild: bool) -> IndexEntry | None:
+        entry = self.manifest.index if self.manifest else None
+        if entry is not None and not rebuild and (not build or self._serves(entry, live)):
+            return entry
+        if not build:
+            return None
+        folder = self.layout.index(generation)
+        shutil.rmtree(folder, ignore_errors=True)
+        spec = self.settings.index_spec
+        index = RowIndex.build(
+            self.vectors.matrix, metric=self.settings.metric, spec=spec, live=live
+        )
+        index.save(folder)
+        return IndexEntry(folder.name, spec, index.resolved, FileDigest.of(folder / "files.json"))
+
+    def _serves(self, entry: IndexEntry, live: Mask) -> bool:
+        """Whether an index that is there need not be built again."""
+        if entry.spec != self.settings.index_spec:
+            return False
+        try:
+            index = open_index(self.layout, entry, self.vectors.matrix, self.settings.metric, live)
+        except DamagedError:
+            return False
+        return not index.needs_rebuild
+
+    def _snapshot(self, generation: int) -> FileDigest:
+        target = self.layout.records(generation)
+        with translated(target):
+            self.connection.execute("CHECKPOINT")
+            # The checkpoint left everything in the one file, and only this thread writes to it.
+            copy_durably(self.layout.work, target)
+        sync_folder(self.layout.root)
+        return FileDigest.of(target)
+
+    def _collect(self, previous: Manifest | None) -> None:
+        """Delete what neither this generation nor the one before needs."""
+        kept: set[str] = set()
+        for manifest in (self.manifest, previous):
+            if manifest is not None:
+                kept.add(self.layout.records(manifest.generation).name)
+                kept.add(manifest.index.folder if manifest.index else "")
+        for path in self.layout.root.iterdir():
+            if path.name in kept:
+                continue
+            with contextlib.suppress(OSError):
+                if path.name.startswith("records-"):
+                    path.unlink()
+                elif path.name.startswith("index-"):
+                    shutil.rmtree(path)
+
+
+def live_rows(connection: Connection, rows: int) -> Mask:
+    """Return which vector rows some record uses, shape (rows,)."""
+    live = np.zeros(rows, np.bool_)
+    used = connection.execute("SELECT DISTINCT row FROM records").fetchnumpy()["row"]
+    live[np.asarray(used, np.int64)] = True
+    return live
+
+
+def open_index(
+    layout: Layout, entry: IndexEntry, matrix: Vectors, metric: Metric, live: Mask
+) -> RowIndex:
+    """Open a published index, every file checked first.
+
+    Raises
+    ------
+    DamagedError
+    """
+    folder = layout.root / entry.folder
+    do = f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}"
+    entry.files.check(folder / "files.json", do=do)
+    return RowIndex.load(folder, matrix, metric=metric, live=live)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
