@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from embedkit_cli.failure import say
-from embedkit_cli.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedkit_cli.session import Session
 
 LAST = "last-used"
-
-
-def names(home: Path) -> list[str]:
-    """Return the collections of a home, by their folders alone."""
-    try:
-        return sorted(
-            folder.name
-            for folder in home.iterdir()
-            if any((folder / file).is_file() for file in ("manifest.json", "work.duckdb"))
-        )
-    except OSError:
-        return []
 
 
 def choose(session: Session, given: str | None) -> str:
@@ -34,6 +25,7 @@ def choose(session: Session, given: str | None) -> str:
     InvalidInputError
         Several, and none of them was used before.
     """
+    from embedkit.catalog import names, not_found
     from embedkit.errors import CollectionNotFoundError, InvalidInputError
 
     home = session.home
@@ -45,9 +37,7 @@ def choose(session: Session, given: str | None) -> str:
         )
     if given is not None:
         if given not in known:
-            raise CollectionNotFoundError(
-                f"there is no collection {given!r} in {home}", do=_nearest(given, known)
-            )
+            raise not_found(home, given)
         remember(home, given)
         return given
     if len(known) == 1:
@@ -73,9 +63,3 @@ def _last(home: Path) -> str:
         return (home / LAST).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    listed = "there are: " + ", ".join(known)
-    return f"did you mean {near[0]!r}? {listed}" if near else listed

@@ -79,7 +79,7 @@ def complete_collection(
     """Offer the collections of the home."""
     from click.shell_completion import CompletionItem
 
-    from embedkit_cli.choose import names
+    from embedkit.catalog import names
 
     home = ctx.ensure_object(Session).home
     return [CompletionItem(name) for name in names(home) if name.startswith(incomplete)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,3 +116,31 @@ def facts(pairs: Sequence[tuple[str, Any]]) -> str:
         for name, value in pairs
         for part in [cell(value, room * 4)]
     )
+
+
+def checklist(rows: Sequence[tuple[str, str, str, str]], colours: Mapping[str, str]) -> str:
+    """Return lines of state, part, detail and remedy; long ones go on below, nothing is cut.
+
+    Parameters
+    ----------
+    colours : mapping of state to colour
+    """
+    import textwrap
+
+    states = max(width(state) for state, *_ in rows)
+    parts = max(width(part) for _, part, *_ in rows)
+    margin = states + parts + 2 * GAP
+    room = max(30, terminal_width() - margin)
+    lines = []
+    for state, part, detail, remedy in rows:
+        told = [clean(text) for text in (detail, f"-> {remedy}" if remedy else "") if text]
+        # Paths and commands stay in one piece, to be copied.
+        wrapped = [
+            line
+            for text in told
+            for line in textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+        ] or [""]
+        mark = click.style(pad(state, states), fg=colours.get(state))
+        lines.append(f"{mark}  {pad(clean(part), parts)}  {wrapped[0]}".rstrip())
+        lines += [" " * margin + line for line in wrapped[1:]]
+    return "\n".join(lines)

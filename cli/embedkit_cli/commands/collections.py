@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedkit_cli.choose import choose, names
+from embedkit_cli.choose import choose
 from embedkit_cli.lazy import LazyGroup
 from embedkit_cli.options import complete_collection, printing
 from embedkit_cli.session import Session, is_terminal, pass_session
@@ -96,6 +96,7 @@ def _records(session: Session, name: str) -> int | None:
 
 def _list(session: Session) -> int:
     import embedkit
+    from embedkit.catalog import names
     from embedkit.errors import EmbedkitError
     from embedkit_cli.failure import say
     from embedkit_cli.output import emit

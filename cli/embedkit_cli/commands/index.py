@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedkit_cli.choose import names, remember
+from embedkit_cli.choose import remember
 from embedkit_cli.failure import InterruptedWorkError, say
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
@@ -53,7 +53,10 @@ def index(
     - for stdin. Rows that are already there cost nothing; a bad row is set aside and listed by
     `embedkit runs`.
     """
-    job = Job(session, collection, text, id_column, embedder, index_spec, sync, dry_run)
+    columns = {"text": text, "id": id_column}
+    specs = {"embedder": embedder, "index": index_spec}
+    flags = {"sync": sync, "dry_run": dry_run}
+    job = Job(session, collection, columns, specs, flags)
     try:
         for source in sources:
             job.run(source, alone=len(sources) == 1)
@@ -73,18 +76,14 @@ class Job:
         self,
         session: Session,
         collection: str | None,
-        text: str | None,
-        id_column: str | None,
-        embedder: str | None,
-        index_spec: str | None,
-        sync: bool,
-        dry_run: bool,
+        columns: Mapping[str, str | None],
+        specs: Mapping[str, str | None],
+        flags: Mapping[str, bool],
     ) -> None:
         self.session = session
         self.collection = collection
-        self.columns = {"text": text, "id": id_column}
-        self.specs = {"embedder": embedder, "index": index_spec}
-        self.flags = {"sync": sync, "dry_run": dry_run}
+        self.options: dict[str, Any] = {**columns, **flags}
+        self.specs = specs
         self.reports: list[Report] = []
         self.exit_code = 0
 
@@ -107,6 +106,7 @@ class Job:
 
     def _index(self, source: str) -> Report:
         import embedkit
+        from embedkit.catalog import names
         from embedkit_connectors import open_source
 
         home = self.session.home
@@ -122,7 +122,7 @@ class Job:
             embedkit.open(name, home=home, **specs) as collection,
             Progress() as progress,
         ):
-            report = collection.index(opened, **self.columns, **self.flags, progress=progress.show)
+            report = collection.index(opened, progress=progress.show, **self.options)
         if report.run is not None:
             remember(home, name)
         return report
@@ -147,7 +147,7 @@ class Job:
 def _name_after(stem: str) -> str:
     import re
 
-    return re.sub(r"[^\w.-]+", "-", stem).strip("-._") or "collection"
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-._")[:100].rstrip(".") or "collection"
 
 
 class Progress:
