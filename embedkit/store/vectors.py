@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.errors import DamagedError
-from embedkit.integrity import WHOLE, storage_error, sync_folder
+from embedkit.integrity import WHOLE, storage_error, sync_file, sync_folder
 
 if TYPE_CHECKING:
     from embedkit.types import Keys, Mask, Vectors
@@ -142,6 +142,19 @@ class VectorFile:
             picked: slice | Keys = part if rows is None else numbers[part]
             bad[part] = self._unsound(picked, numbers[part])
         return numbers[bad]
+
+    def replace(self, rows: Sequence[int], keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Write damaged rows anew, each in its place. For repair: a sound row never changes."""
+        for row, key, vector in zip(rows, keys, vectors, strict=True):
+            entry = _entries([key], vector[np.newaxis], row)
+            for path, size, array in zip(
+                self.paths, (self.dim * 4, ENTRY.itemsize), (vector, entry), strict=True
+            ):
+                with path.open("r+b") as file:
+                    file.seek(row * size)
+                    file.write(array.tobytes())
+        for path in self.paths:
+            sync_file(path)
 
     def _unsound(self, picked: slice | Keys, numbers: Keys) -> Mask:
         entries = np.asarray(self.entries[picked])

@@ -255,9 +255,14 @@ def open_index(
     DamagedError
     """
     folder = layout.root / entry.folder
-    do = f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}"
-    entry.files.check(folder / "files.json", do=do)
-    return RowIndex.load(folder, matrix, metric=metric, live=live)
+    try:
+        entry.files.check(folder / "files.json")
+        return RowIndex.load(folder, matrix, metric=metric, live=live)
+    except DamagedError as error:
+        raise DamagedError(
+            f"the index of {layout.root.name!r} cannot be used ({error.message})",
+            do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
+        ) from error
 
 
 def make_folder(path: Path) -> None:

@@ -1,0 +1,155 @@
+"""Is everything in a collection's folder what was written? Reads all of it, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from embedkit.errors import CollectionLockedError, DamagedError, StorageError
+from embedkit.store.database import (
+    committed,
+    connect_reader,
+    expected_commits,
+    largest_row,
+    scalar,
+    translated,
+)
+from embedkit.store.layout import Layout
+from embedkit.store.lock import WriterLock
+from embedkit.store.manifest import IndexEntry, Manifest
+from embedkit.store.vectors import VectorFile
+from embedkit.types import Finding
+
+
+def check(layout: Layout, *, thorough: bool = True) -> list[Finding]:
+    """Check each part of a collection.
+
+    Parameters
+    ----------
+    thorough : bool
+        Read every byte; otherwise large files are checked in samples, as on each open.
+
+    Returns
+    -------
+    list of Finding
+        One for the manifest, the published records, the vectors, the index and the writer's
+        database; where the manifest is damaged, only that one.
+    """
+    try:
+        manifest = Manifest.read(layout.manifest)
+    except (FileNotFoundError, DamagedError) as error:
+        return [Finding("manifest", False, _message(error), _remedy(layout))]
+    return list(_parts(layout, manifest, thorough))
+
+
+def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Finding]:
+    yield Finding("manifest", True, f"generation {manifest.generation}")
+    path = layout.records(manifest.generation)
+    yield _finding(
+        layout,
+        "records",
+        lambda: check_records(path, manifest, thorough=thorough),
+        f"{manifest.records:,} records",
+    )
+    yield _finding(
+        layout,
+        "vectors",
+        lambda: check_vectors(layout, manifest, thorough=thorough),
+        f"{manifest.vector_rows:,} vectors of width {manifest.model.dim}",
+    )
+    entry = manifest.index
+    if entry is not None:
+        yield _finding(
+            layout,
+            "index",
+            lambda: check_index(layout, entry, thorough=thorough),
+            entry.resolved,
+            remedy=f"run: embedkit rebuild {layout.root.name}",
+        )
+    yield _finding(layout, "work", lambda: check_work(layout, manifest), "the writer's database")
+
+
+def check_records(path: Path, manifest: Manifest, *, thorough: bool) -> None:
+    """Raise StorageError unless the published records are what was written."""
+    manifest.database.check(path, thorough=thorough)
+    connection = connect_reader(path)
+    try:
+        with translated(path):
+            count = scalar(connection, "SELECT count(*) FROM records")
+    finally:
+        connection.close()
+    if count != manifest.records:
+        raise DamagedError(f"{path} holds {count:,} records, expected {manifest.records:,}")
+
+
+def check_vectors(layout: Layout, manifest: Manifest, *, thorough: bool) -> None:
+    """Raise StorageError unless the published vectors are what was written."""
+    with translated(layout.vectors):
+        file = VectorFile(layout.vectors, layout.keys, manifest.model.dim, manifest.vector_rows)
+        file.check(thorough=thorough)
+
+
+def check_index(layout: Layout, entry: IndexEntry, *, thorough: bool) -> None:
+    """Raise StorageError unless the index's files are what was written."""
+    from embedkit.indexes import files
+
+    folder = layout.root / entry.folder
+    entry.files.check(folder / "files.json", thorough=thorough)
+    files.check(folder, do="")
+
+
+def check_work(layout: Layout, manifest: Manifest) -> None:
+    """Raise StorageError unless the writer's database is whole. Passes while a writer has it."""
+    try:
+        with WriterLock(layout.lock, layout.root.name):
+            check_work_locked(layout, manifest)
+    except CollectionLockedError:
+        return
+
+
+def check_work_locked(layout: Layout, manifest: Manifest) -> None:
+    """Check the writer's database while holding the lock."""
+    import duckdb
+
+    if not layout.work.exists():
+        raise DamagedError(f"{layout.work} is missing")
+    with translated(layout.work):
+        connection = duckdb.connect(layout.work)
+        try:
+            # Every column of every row is read, so that a damaged block is met here.
+            names = [row[0] for row in connection.execute("SHOW TABLES").fetchall()]
+            for name in names:
+                connection.execute(f"SELECT max(hash(t)) FROM {name} AS t").fetchone()
+            count, rows = committed(connection), largest_row(connection) + 1
+        finally:
+            connection.close()
+    expected = max(manifest.commits, expected_commits(layout))
+    if count < expected:
+        raise DamagedError(
+            f"{layout.work} has lost the last {expected - count} of {expected} commits"
+        )
+    size = layout.vectors.stat().st_size // (manifest.model.dim * 4)
+    if rows > max(size, manifest.vector_rows):
+        raise DamagedError(f"{layout.work} uses {rows:,} vectors, there are {size:,}")
+
+
+def _finding(
+    layout: Layout, part: str, work: Callable[[], None], detail: str, remedy: str = ""
+) -> Finding:
+    try:
+        work()
+    except StorageError as error:
+        return Finding(part, False, error.message, remedy or _remedy(layout))
+    except FileNotFoundError as error:
+        return Finding(part, False, f"{error.filename} is missing", remedy or _remedy(layout))
+    return Finding(part, True, detail)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename} is missing"
+    return error.message if isinstance(error, DamagedError) else str(error)
+
+
+def _remedy(layout: Layout) -> str:
+    return f"run: embedkit doctor {layout.root.name} --repair"

@@ -1,0 +1,180 @@
+"""Mend a collection from what is sound in it.
+
+The truth is kept more than once: the records in the writer's database and in one or two published
+copies of it, the reason for each vector in the text of its record. So a damaged database is
+replaced by the best sound copy, a damaged vector is embedded again in its place, the index is
+built anew, and the result is published as a new generation.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from embedkit import registry
+from embedkit.errors import DamagedError, StorageError
+from embedkit.integrity import copy_durably
+from embedkit.protocols import Embedder
+from embedkit.store.check import check, check_records, check_work_locked
+from embedkit.store.database import connect_writer, largest_row, remove_database
+from embedkit.store.layout import Layout
+from embedkit.store.lock import WriterLock
+from embedkit.store.manifest import OWN_VECTORS, Manifest
+from embedkit.store.vectors import ENTRY, VectorFile, content_key
+from embedkit.store.writer import Settings, Writer
+from embedkit.types import Finding
+
+_BATCH = 256
+
+
+def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
+    """Mend what is damaged and return what was done.
+
+    Parameters
+    ----------
+    embedder : Embedder or None
+        For vectors that must be made again; None makes it from the collection's spec.
+
+    Raises
+    ------
+    DamagedError
+        No manifest or no copy of the records is sound: index the source again.
+    CollectionLockedError
+    """
+    damaged = [finding for finding in check(layout) if not finding.ok]
+    if not damaged:
+        return [Finding("collection", True, "nothing was damaged")]
+    done: list[Finding] = []
+    with WriterLock(layout.lock, layout.root.name):
+        manifest = _sound_manifest(layout, done)
+        _mend_database(layout, manifest, done)
+        _mend_vectors(layout, manifest, embedder, done)
+    settings = Settings(manifest.model, manifest.metric, manifest.index_spec)
+    with Writer(layout, settings) as writer:
+        published = writer.publish(rebuild=True)
+    done.append(Finding("index", True, "built again"))
+    done.append(Finding("collection", True, f"published as generation {published.generation}"))
+    return done
+
+
+def _sound_manifest(layout: Layout, done: list[Finding]) -> Manifest:
+    try:
+        return Manifest.read(layout.manifest)
+    except (FileNotFoundError, DamagedError):
+        pass
+    try:
+        manifest = Manifest.read(layout.previous)
+    except (FileNotFoundError, DamagedError):
+        raise DamagedError(
+            f"{layout.root} has no sound manifest left",
+            do=f"delete it (embedkit collections delete {layout.root.name} --yes) and index again",
+        ) from None
+    copy_durably(layout.previous, layout.manifest)
+    done.append(Finding("manifest", True, f"went back to that of generation {manifest.generation}"))
+    return manifest
+
+
+def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> None:
+    try:
+        check_work_locked(layout, manifest)
+        return
+    except StorageError:
+        pass
+    source = _sound_copy(layout, manifest)
+    remove_database(layout.work)
+    copy_durably(source, layout.work)
+    layout.commits.unlink(missing_ok=True)
+    done.append(Finding("work", True, f"restored from {source.name}"))
+
+
+def _sound_copy(layout: Layout, manifest: Manifest) -> Path:
+    for candidate in _generations(layout, manifest):
+        path = layout.records(candidate.generation)
+        try:
+            check_records(path, candidate, thorough=True)
+        except (StorageError, FileNotFoundError):
+            continue
+        if candidate.generation != manifest.generation:
+            candidate.write(layout.manifest)
+        return path
+    raise DamagedError(
+        f"{layout.root} has no sound copy of its records left",
+        do="index its source again; the vectors that are sound will be used again",
+    )
+
+
+def _generations(layout: Layout, manifest: Manifest) -> Iterator[Manifest]:
+    yield manifest
+    try:
+        yield Manifest.read(layout.previous)
+    except (FileNotFoundError, DamagedError):
+        return
+
+
+def _mend_vectors(
+    layout: Layout, manifest: Manifest, embedder: Embedder | None, done: list[Finding]
+) -> None:
+    """Embed again the vectors that are damaged, each in its own row."""
+    dim = manifest.model.dim
+    connection = connect_writer(layout)
+    try:
+        rows = max(largest_row(connection) + 1, manifest.vector_rows)
+        _lengthen(layout.vectors, rows * dim * 4)
+        _lengthen(layout.keys, rows * ENTRY.itemsize)
+        bad = VectorFile(layout.vectors, layout.keys, dim, rows).damaged()
+        if not len(bad):
+            return
+        found = connection.execute(
+            "SELECT row, any_value(text) FROM records"
+            " WHERE row IN (SELECT unnest(?::BIGINT[])) GROUP BY row ORDER BY row",
+            [bad.tolist()],
+        ).fetchall()
+    finally:
+        connection.close()
+    if found and manifest.model.spec == OWN_VECTORS:
+        raise DamagedError(
+            f"{len(found):,} vectors of your own are damaged",
+            do="bring them again with upsert",
+        )
+    _embed_again(layout, manifest, embedder, found)
+    _blank(layout, dim, sorted(set(bad.tolist()) - {row for row, _ in found}))
+    done.append(Finding("vectors", True, f"{len(found):,} embedded again"))
+
+
+def _embed_again(
+    layout: Layout,
+    manifest: Manifest,
+    embedder: Embedder | None,
+    found: list[tuple[int, str]],
+) -> None:
+    if not found:
+        return
+    made: Embedder = embedder or registry.create("embedder", manifest.model.spec)
+    if made.model_id != manifest.model.model_id:
+        raise DamagedError(
+            f"{len(found):,} vectors are damaged and {manifest.model.model_id}, which made them, "
+            f"is not here ({made.model_id} is)",
+            do="install that model and repair again",
+        )
+    file = VectorFile(layout.vectors, layout.keys, manifest.model.dim, 0)
+    for start in range(0, len(found), _BATCH):
+        part = found[start : start + _BATCH]
+        vectors = made.embed([text for _, text in part], input_type="document")
+        file.replace([row for row, _ in part], [content_key(text) for _, text in part], vectors)
+
+
+def _blank(layout: Layout, dim: int, rows: list[int]) -> None:
+    """Overwrite damaged rows that no record uses, with content that no text has."""
+    if rows:
+        file = VectorFile(layout.vectors, layout.keys, dim, 0)
+        nothing = np.zeros((len(rows), dim), np.float32)
+        file.replace(rows, [b"\0" * 16] * len(rows), nothing)
+
+
+def _lengthen(path: Path, size: int) -> None:
+    path.touch()
+    if path.stat().st_size < size:
+        os.truncate(path, size)
