@@ -32,12 +32,13 @@ def pipe_may_close() -> Iterator[None]:
 
 
 def say(message: str) -> None:
-    """Print one line to stderr, under the name of the program."""
+    """Print a message to stderr, under the name of the program; lists in it stay lists."""
     from embedkit_cli.text import clean
 
+    first, *rest = map(clean, message.splitlines() or [""])
     # A closed stderr is nobody listening: no reason to fail.
     with contextlib.suppress(OSError):
-        click.echo(f"embedkit: {clean(message)}", err=True)
+        click.echo("\n  ".join([f"embedkit: {first}", *rest]), err=True)
 
 
 def guarded(call: Callable[[], Any]) -> int:

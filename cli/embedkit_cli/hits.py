@@ -34,7 +34,11 @@ def hits_table(hits: Sequence[Hit], metric: str) -> str:
     """Return the hits as a table: rank, score under the name of its kind, id, text, metadata."""
     columns = [
         Column("#", [hit.rank for hit in hits], right=True),
-        Column(metric.replace("_", " "), [f"{hit.score:.4f}" for hit in hits], right=True),
+        Column(
+            metric.replace("_", " "),
+            [f"{round(hit.score, 4) + 0.0:.4f}" for hit in hits],
+            right=True,
+        ),
         Column("id", [hit.id for hit in hits], widest=20),
         Column("text", [hit.text for hit in hits], stretch=True),
     ]

@@ -10,6 +10,7 @@ from embedkit_cli.failure import say
 from embedkit_cli.text import clean, count, size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from embedkit.types import CollectionInfo, Report, RunInfo
@@ -108,7 +109,8 @@ def describe_run(run: RunInfo) -> str:
         ("source", run.source),
         ("started", _moment(run.started)),
         ("finished", _moment(run.finished)),
-        ("counts", ", ".join(f"{number:,} {kind}" for kind, number in run.counts.items())),
+        ("took", _seconds(run.counts.get("seconds", 0))),
+        ("counts", _counts(run.counts)),
         *(("note", note) for note in run.notes),
     ]
     text = facts(pairs)
@@ -121,6 +123,15 @@ def describe_run(run: RunInfo) -> str:
         ]
         text += f"\n\n{render(columns)}"
     return text
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    """Return what there was any of."""
+    return ", ".join(
+        f"{number:,} {kind.replace('_', ' ')}"
+        for kind, number in counts.items()
+        if number and kind != "seconds"
+    )
 
 
 def _moment(time: datetime | None) -> str:

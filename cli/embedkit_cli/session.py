@@ -44,10 +44,16 @@ class Session:
 
     def again(self, *words: str) -> str:
         """Return a command line that a person can paste, for the same home as this one."""
-        import shlex
-
         home = ["--home", self.given_home] if self.given_home else []
-        return shlex.join(["embedkit", *words, *home])
+        return " ".join(map(_quote, ["embedkit", *words, *home]))
+
+
+def _quote(word: str) -> str:
+    """Quote a word for a shell, in double quotes where it is but words."""
+    import re
+    import shlex
+
+    return f'"{word}"' if re.fullmatch(r"[\w,.? -]* [\w,.? -]*", word) else shlex.quote(word)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -14,7 +14,7 @@ import click
 from embedkit_cli.text import clean, cut, pad, width
 
 GAP = 2
-COMFORTABLE = 40
+COMFORTABLE = 60
 """Columns that the text of a table should have before more columns are added."""
 
 
@@ -108,14 +108,29 @@ def numeric(values: Sequence[Any]) -> bool:
 
 
 def facts(pairs: Sequence[tuple[str, Any]]) -> str:
-    """Return names and values, a pair a line, the values aligned."""
-    longest = max(width(name) for name, _ in pairs)
-    room = max(20, terminal_width() - longest - GAP)
-    return "\n".join(
-        click.style(pad(name, longest), bold=True) + " " * GAP + part
-        for name, value in pairs
-        for part in [cell(value, room * 4)]
-    )
+    """Return names and values, a pair a line, the values aligned and whole."""
+    names = max(width(name) for name, _ in pairs)
+    margin = names + GAP
+    lines = []
+    for name, value in pairs:
+        told = value.splitlines() if isinstance(value, str) else [cell(value, 10_000)]
+        first, *rest = _wrapped(told, terminal_width() - margin)
+        lines.append((click.style(pad(clean(name), names), bold=True) + " " * GAP + first).rstrip())
+        lines += [" " * margin + line for line in rest]
+    return "\n".join(lines)
+
+
+def _wrapped(paragraphs: Sequence[str], room: int) -> list[str]:
+    """Return lines of at most ``room`` columns; paths and commands stay whole, to be copied."""
+    import textwrap
+
+    return [
+        line
+        for text in paragraphs
+        for line in textwrap.wrap(
+            clean(text), max(room, 30), break_long_words=False, break_on_hyphens=False
+        )
+    ] or [""]
 
 
 def checklist(rows: Sequence[tuple[str, str, str, str]], colours: Mapping[str, str]) -> str:
@@ -125,21 +140,13 @@ def checklist(rows: Sequence[tuple[str, str, str, str]], colours: Mapping[str, s
     ----------
     colours : mapping of state to colour
     """
-    import textwrap
-
     states = max(width(state) for state, *_ in rows)
     parts = max(width(part) for _, part, *_ in rows)
     margin = states + parts + 2 * GAP
-    room = max(30, terminal_width() - margin)
+    room = terminal_width() - margin
     lines = []
     for state, part, detail, remedy in rows:
-        told = [clean(text) for text in (detail, f"-> {remedy}" if remedy else "") if text]
-        # Paths and commands stay in one piece, to be copied.
-        wrapped = [
-            line
-            for text in told
-            for line in textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-        ] or [""]
+        wrapped = _wrapped([detail, f"-> {remedy}"] if remedy else [detail], room)
         mark = click.style(pad(state, states), fg=colours.get(state))
         lines.append(f"{mark}  {pad(clean(part), parts)}  {wrapped[0]}".rstrip())
         lines += [" " * margin + line for line in wrapped[1:]]

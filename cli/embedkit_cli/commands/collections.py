@@ -13,6 +13,8 @@ from embedkit_cli.options import complete_collection, printing
 from embedkit_cli.session import Session, is_terminal, pass_session
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from embedkit.types import CollectionInfo
 
 
@@ -129,6 +131,10 @@ def _table(found: list[CollectionInfo]) -> str:
             Column("size", [size(info.bytes) for info in found], right=True),
             Column("embedder", [info.embedder for info in found], stretch=True),
             Column("index", [info.index for info in found], optional=True),
-            Column("updated", [info.updated for info in found], optional=True),
+            Column("updated (UTC)", [_minute(info.updated) for info in found], optional=True),
         ]
     )
+
+
+def _minute(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%d %H:%M}" if time else ""
