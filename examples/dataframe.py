@@ -5,7 +5,7 @@ Run it from any folder, no network needed::
     python examples/dataframe.py
 
 A polars DataFrame goes in the same way (``polars.read_csv(...)``), and so does an Arrow table.
-Column types are kept: a boolean column is a boolean in ``where``, a date is a date.
+Column types are kept: ``answered`` is a boolean in ``where``, ``asked`` a timestamp.
 """
 
 from __future__ import annotations
@@ -21,25 +21,23 @@ QUESTIONS = Path(__file__).with_name("questions.csv")
 
 
 def main() -> None:
-    """Index the answered questions of a frame, search several at once, count by topic."""
+    """Index a frame, search for several things at once, and make a frame of the hits."""
     frame = pd.read_csv(QUESTIONS, parse_dates=["asked"])
-    answered = frame[frame["answered"]]
 
-    with (
-        tempfile.TemporaryDirectory() as home,
-        embedkit.open("answered", home=home) as collection,
-    ):
-        collection.index(answered, text="question", id="id")
+    with tempfile.TemporaryDirectory() as home, embedkit.open("frame", home=home) as collection:
+        collection.index(frame, text="question", id="id")
 
-        queries = ["my parcel is late", "dripping tap", "learning to code"]
-        found = collection.search_many(queries, k=2, where="asked >= DATE '2025-06-01'")
-        hits = pd.DataFrame(
-            {"query": query, "score": hit.score, "text": hit.text, **hit.metadata}
-            for query, group in zip(queries, found, strict=True)
-            for hit in group
-        )
-        columns = ["query", "score", "text", "topic", "votes"]
-        print(hits[columns].to_string(index=False, float_format="%.3f"))
+        queries = ["lost luggage", "where is my order?", "learning to code"]
+        where = "answered AND asked >= DATE '2025-03-01'"
+        found = collection.search_many(queries, k=2, where=where)
+
+    hits = pd.DataFrame(
+        {"query": query, "score": hit.score, "text": hit.text, **hit.metadata}
+        for query, group in zip(queries, found, strict=True)
+        for hit in group
+    )
+    columns = ["query", "score", "text", "asked", "votes"]
+    print(hits[columns].to_string(index=False, float_format="%.3f"))
 
 
 if __name__ == "__main__":
