@@ -1,0 +1,178 @@
+"""The default embedder: all-MiniLM-L6-v2 on CTranslate2, without torch and without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import ctranslate2
+import numpy as np
+from tokenizers import Tokenizer
+
+from embedkit.embedders.base import BaseEmbedder, Lazy
+from embedkit.embedders.minilm_cache import converted_minilm
+from embedkit.embedders.minilm_model import Precision
+from embedkit.embedders.weights import REPOSITORY, REVISION
+from embedkit.errors import InvalidInputError, WeightsError
+from embedkit.types import Embeddings, InputType
+from embedkit.validate import normalize
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Vectors
+
+DIM = 384
+MAX_TOKENS = 256
+"""What the model reads of a text, [CLS] and [SEP] included; as in its published configuration."""
+BATCH_TOKENS = 512
+"""Tokens computed at a time: small enough for the processor's second-level cache."""
+SLICE_CHARACTERS = 2**21
+"""Characters tokenized at a time, so that a large batch needs little memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    encoder: Any
+    tokenizer: Any
+    sep: int
+
+
+class MiniLMEmbedder(BaseEmbedder):
+    """all-MiniLM-L6-v2: 384 dimensions, English, up to 256 tokens of a text.
+
+    Parameters
+    ----------
+    precision : {"fp32", "int8"}
+        fp32 gives the vectors of sentence-transformers (cosine >= 0.99999); int8 computes with
+        8-bit whole numbers, about 2.5 times as fast, at a mean cosine of 0.998 to fp32.
+    path : str or None
+        Folder with the published weights; by default they are looked for, see
+        :func:`embedkit.embedders.weights.find_minilm`.
+    threads : int or None
+        Batches computed at a time; by default the cores that this process may use.
+
+    Notes
+    -----
+    The vector is the mean of the last layer over the tokens, made length 1. It does not depend on
+    ``input_type``. The other texts of a batch change it by no more than rounding (1e-5 in any
+    component).
+
+    Source
+    ------
+    Reimers, Gurevych: Sentence-BERT, EMNLP 2019 (mean pooling); Wang et al.: MiniLM, NeurIPS 2020.
+    """
+
+    def __init__(
+        self,
+        precision: Precision = "fp32",
+        *,
+        path: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if precision not in ("fp32", "int8"):
+            raise InvalidInputError(f"expected precision 'fp32' or 'int8', got {precision!r}")
+        if threads is not None and threads < 1:
+            raise InvalidInputError(f"expected threads >= 1, got {threads}")
+        self.precision = precision
+        self.path = path
+        self.threads = threads
+        self._model = Lazy(self._load)
+
+    @property
+    def model_id(self) -> str:
+        """Name, revision and precision. The weights are verified, so the name is exact."""
+        return f"{REPOSITORY}@{REVISION[:8]} {self.precision}"
+
+    @property
+    def dim(self) -> int:
+        """384."""
+        return DIM
+
+    def _load(self) -> _Model:
+        with converted_minilm(self.precision, self.path) as folder:
+            try:
+                encoder = ctranslate2.Encoder(
+                    str(folder),
+                    compute_type="int8" if self.precision == "int8" else "float32",
+                    inter_threads=self.threads or _cores(),
+                    intra_threads=1,
+                )
+                tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            except Exception as error:  # neither library has errors of its own
+                raise WeightsError(
+                    f"CTranslate2 {ctranslate2.__version__} cannot load {folder}: {error}",
+                    do="delete that folder and run the same command again",
+                ) from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        return _Model(encoder, tokenizer, tokenizer.token_to_id("[SEP]"))
+
+    def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
+        model = self._model.get()
+        vectors = np.empty((len(texts), DIM), np.float32)
+        tokens = np.empty(len(texts), np.int64)
+        for first, last in _slices(texts):
+            ids = _tokenize(model, texts[first:last], tokens[first:last])
+            self._encode(model, ids, vectors[first:last])
+        return Embeddings(normalize(vectors), tokens, MAX_TOKENS)
+
+    def _encode(self, model: _Model, ids: list[list[int]], out: Vectors) -> None:
+        """Write the sum of the last layer over the tokens of each text into ``out``."""
+        batches = list(_batches(ids))
+
+        def run(batch: Keys) -> None:
+            rows = [ids[i] for i in batch]
+            hidden = np.asarray(model.encoder.forward_batch(rows).last_hidden_state)
+            for i, row, states in zip(batch, rows, hidden, strict=True):
+                # The length becomes 1 later, so a sum does as well as a mean.
+                np.add.reduce(states[: len(row)], axis=0, out=out[i])
+
+        workers = min(self.threads or _cores(), len(batches))
+        if workers == 1:
+            for batch in batches:
+                run(batch)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for _ in pool.map(run, batches):
+                pass
+
+
+def _tokenize(model: _Model, texts: list[str], tokens: Keys) -> list[list[int]]:
+    """Return what the model reads of each text; write how many tokens the whole of it has."""
+    ids = []
+    for i, encoding in enumerate(model.tokenizer.encode_batch_fast(texts)):
+        tokens[i] = len(encoding)
+        row = encoding.ids
+        ids.append(row if len(row) <= MAX_TOKENS else [*row[: MAX_TOKENS - 1], model.sep])
+    return ids
+
+
+def _slices(texts: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of at most SLICE_CHARACTERS; a longer text stands alone."""
+    first = total = 0
+    for i, text in enumerate(texts):
+        if i > first and total + len(text) > SLICE_CHARACTERS:
+            yield first, i
+            first, total = i, 0
+        total += len(text)
+    yield first, len(texts)
+
+
+def _batches(ids: list[list[int]]) -> Iterator[Keys]:
+    """Group texts of like length, the longest first, into batches of about BATCH_TOKENS."""
+    lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+    order = np.argsort(-lengths, kind="stable")
+    totals = np.cumsum(lengths[order])
+    cuts = np.flatnonzero(np.diff(totals // BATCH_TOKENS)) + 1
+    for first, last in pairwise([0, *cuts.tolist(), len(ids)]):
+        yield order[first:last]
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
