@@ -75,7 +75,10 @@ class Collection:
         """Refuse another model at once where one was named."""
         if isinstance(self._given, str):
             registry.resolve("embedder", registry.Spec.parse(self._given).name)
-        manifest = self._manifest()
+        try:
+            manifest = self._manifest()
+        except DamagedError:
+            return  # said by whatever reads or writes; checking and repairing must go on
         if self._given is None or manifest is None:
             return
         if not isinstance(self._given, str) or self._given != manifest.model.spec:

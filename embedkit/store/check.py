@@ -123,14 +123,26 @@ def check_work_locked(layout: Layout, manifest: Manifest) -> None:
             count, rows = committed(connection), largest_row(connection) + 1
         finally:
             connection.close()
-    expected = max(manifest.commits, expected_commits(layout))
+    counted = expected_commits(layout)
+    if counted is None:
+        raise DamagedError(f"{layout.commits} is damaged")
+    expected = max(manifest.commits, counted)
     if count < expected:
         raise DamagedError(
             f"{layout.work} has lost the last {expected - count} of {expected} commits"
         )
-    size = layout.vectors.stat().st_size // (manifest.model.dim * 4)
+    size = (
+        layout.vectors.stat().st_size // (manifest.model.dim * 4) if layout.vectors.exists() else 0
+    )
     if rows > max(size, manifest.vector_rows):
         raise DamagedError(f"{layout.work} uses {rows:,} vectors, there are {size:,}")
+
+
+def check_previous(layout: Layout) -> None:
+    """Raise StorageError unless the generation before, the way back, is whole."""
+    if layout.previous.exists():
+        manifest = Manifest.read(layout.previous)
+        manifest.database.check(layout.records(manifest.generation), thorough=True)
 
 
 def _finding(

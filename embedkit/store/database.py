@@ -108,7 +108,7 @@ def _translate(error: duckdb.Error, path: Path) -> Exception:
         duckdb.FatalException,
         duckdb.CatalogException,
     )
-    if isinstance(error, damaged):
+    if isinstance(error, damaged) or "Corrupt database file" in text:
         name = path.parent.name if path.suffix else path.name
         first_line = text.splitlines()[0][:200]
         return DamagedError(
@@ -183,9 +183,13 @@ def commit(connection: Connection, layout: Layout) -> Iterator[None]:
     with transaction(connection):
         yield
         connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'commits'")
+    write_commits(connection, layout)
+
+
+def write_commits(connection: Connection, layout: Layout) -> None:
+    """Write the count beside the database: a lower bound, which need not be durable."""
     count = str(committed(connection)).encode()
     with contextlib.suppress(OSError):
-        # A lower bound is all it is, so it need not be durable itself.
         layout.commits.write_bytes(b"%s %08x\n" % (count, zlib.crc32(count)))
 
 
@@ -194,13 +198,15 @@ def committed(connection: Connection) -> int:
     return _meta(connection, "commits")
 
 
-def expected_commits(layout: Layout) -> int:
-    """Return how many transactions the database must at least hold."""
+def expected_commits(layout: Layout) -> int | None:
+    """Return how many transactions the database must at least hold; None where that is damaged."""
     try:
         count, checksum = layout.commits.read_bytes().split()
-        return int(count) if int(checksum, 16) == zlib.crc32(count) else 0
-    except (OSError, ValueError):
+        return int(count) if int(checksum, 16) == zlib.crc32(count) else None
+    except FileNotFoundError:
         return 0
+    except (OSError, ValueError):
+        return None
 
 
 def largest_row(connection: Connection) -> int:

@@ -98,10 +98,10 @@ class VectorFile:
 
     def _map(self) -> None:
         vectors, keys = self.paths
-        short = vectors.stat().st_size < self.rows * self.dim * 4 or (
-            keys.stat().st_size < self.rows * ENTRY.itemsize
-        )
-        if short:
+        if (
+            file_size(vectors) < self.rows * self.dim * 4
+            or file_size(keys) < self.rows * ENTRY.itemsize
+        ):
             raise DamagedError(
                 f"{vectors} is damaged: it holds fewer than the {self.rows:,} vectors committed",
                 do=f"run: embedkit doctor {vectors.parent.name} --repair",
@@ -218,6 +218,14 @@ class VectorWriter(VectorFile):
         self.rows += len(keys)
         self._map()
         return first
+
+
+def file_size(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _append(path: Path, size: int, array: NDArray[np.generic]) -> None:

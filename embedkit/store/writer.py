@@ -29,6 +29,7 @@ from embedkit.store.database import (
     largest_row,
     scalar,
     translated,
+    write_commits,
 )
 from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
@@ -124,7 +125,7 @@ class Writer:
 
     def _check_commits(self) -> None:
         published = self.manifest.commits if self.manifest else 0
-        expected = max(published, expected_commits(self.layout) if self.manifest else 0)
+        expected = max(published, (expected_commits(self.layout) or 0) if self.manifest else 0)
         there = committed(self.connection)
         if there < expected:
             raise DamagedError(
@@ -182,6 +183,7 @@ class Writer:
             if isinstance(error, DamagedError):
                 raise
             raise storage_error(error, layout.root) from error
+        write_commits(self.connection, layout)
         previous, self.manifest = self.manifest, manifest
         self._collect(previous)
         return manifest
