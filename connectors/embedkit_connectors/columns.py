@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 JSON = {"embedkit.type": "json"}
-_INT64 = range(-(2**63), 2**63)
 _EXACT = range(-(2**53), 2**53 + 1)
 _STRING = pa.string()
 _TIMESTAMP = pa.timestamp("us")
@@ -65,7 +64,7 @@ def record_batch(names: Sequence[str], columns: Iterable[tuple[pa.Array, bool]])
 
 
 def from_values(values: Sequence[Any]) -> tuple[pa.Array, bool]:
-    """Return Python values as a column, and whether it is JSON text.
+    """Return Python values as a column, and whether it is JSON text. NaN becomes null.
 
     Raises
     ------
@@ -76,7 +75,7 @@ def from_values(values: Sequence[Any]) -> tuple[pa.Array, bool]:
     kinds.discard(type(None))
     if kinds <= {str}:
         return pa.array(values, _STRING), False
-    if not kinds <= _PLAIN:
+    if not kinds <= _PLAIN or (float in kinds and not kinds <= {int, float}):
         values = [plain(value) for value in values]
         kinds = set(map(type, values)) - {type(None)}
     if kinds <= {dict, list}:
@@ -93,12 +92,16 @@ def _one_type(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
         return pa.array(values, _STRING)
     if kinds == {bool}:
         return pa.array(values, pa.bool_())
-    if kinds == {int} and all(v is None or v in _INT64 for v in values):
-        return pa.array(values, pa.int64())
+    if kinds == {int}:
+        try:
+            return pa.array(values, pa.int64())
+        except OverflowError:
+            return None
     if kinds == {float}:
-        return pa.array(values, pa.float64())
+        return pa.array(values, pa.float64(), from_pandas=True)
     if kinds == {int, float} and all(type(v) is not int or v in _EXACT for v in values):
-        return pa.array([None if v is None else float(v) for v in values], pa.float64())
+        numbers = [None if v is None else float(v) for v in values]
+        return pa.array(numbers, pa.float64(), from_pandas=True)
     if kinds == {date}:
         return pa.array(values, pa.date32())
     if kinds <= {date, datetime}:
@@ -111,10 +114,12 @@ _PLAIN = {bool, int, float, str, date, dict, list}
 
 def plain(value: Any) -> Any:
     """Return the plain value that stands for any other: of a subclass, of NumPy, of a library."""
+    if type(value) is float and math.isnan(value):
+        return None
     if value is None or type(value) in _PLAIN:
         return value
     if isinstance(value, datetime):
-        if value != value:  # pandas.NaT
+        if type(value).__name__ == "NaTType":  # pandas' missing time is a datetime
             return None
         value = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
         return datetime.combine(value.date(), value.time())
@@ -138,8 +143,10 @@ def _of_a_library(value: Any) -> Any:
     if kind.__module__.startswith("pandas") and kind.__name__ in ("NAType", "NaTType"):
         return None
     if kind.__module__ == "numpy":
+        if kind.__name__ == "datetime64":
+            value = value.astype("datetime64[us]")  # NumPy makes a number of nanoseconds
         listed = value.tolist()
-        return listed if type(listed) in _PLAIN else plain(listed) if listed is not value else None
+        return str(value) if type(listed) is kind else plain(listed)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
@@ -187,7 +194,10 @@ def canonical(array: pa.Array) -> tuple[pa.Array, bool]:
         return array, False
     for test, convert in _CONVERSIONS:
         if test(kind):
-            return convert(array)
+            try:
+                return convert(array)
+            except pa.ArrowNotImplementedError:
+                return from_values(array.to_pylist())
     if isinstance(kind, pa.BaseExtensionType):
         is_json = getattr(kind, "extension_name", "") == "arrow.json"
         if getattr(kind, "extension_name", "") == "arrow.uuid":
@@ -229,6 +239,11 @@ def _timestamp(array: pa.Array) -> tuple[pa.Array, bool]:
         return array.cast(_STRING), False
 
 
+def _decoded(array: pa.Array) -> tuple[pa.Array, bool]:
+    values, is_json = canonical(array.dictionary)
+    return pa.DictionaryArray.from_arrays(array.indices, values).dictionary_decode(), is_json
+
+
 def _binary(array: pa.Array) -> tuple[pa.Array, bool]:
     if not pa.types.is_fixed_size_binary(array.type):
         try:
@@ -253,7 +268,7 @@ _CONVERSIONS: tuple[
     (pa.types.is_integer, _whole),
     (pa.types.is_floating, _cast(pa.float64())),
     (pa.types.is_decimal, _decimal),
-    (pa.types.is_dictionary, lambda array: canonical(array.dictionary_decode())),
+    (pa.types.is_dictionary, _decoded),
     (pa.types.is_run_end_encoded, lambda array: canonical(pc.run_end_decode(array))),
     (pa.types.is_timestamp, _timestamp),
     (pa.types.is_date, _cast(pa.date32())),

@@ -15,6 +15,7 @@ from embedkit_connectors.batch import (
     BATCH_ROWS,
     MAX_REJECTS,
     Batch,
+    collector_paused,
     excerpt,
     line_array,
 )
@@ -86,12 +87,12 @@ class DelimitedSource(FileSource):
                 if table is None:
                     table = self._begin(lines)
                 table.add(lines)
-                while table.full:
-                    yield table.take()
+                if table.full:
+                    yield from table.drain()
             if table is not None:
                 table.end()
         except SourceError:
-            if table is not None and table.rows:
+            if table is not None and table.names:
                 yield from table.drain()
             raise
         if table is None or not table.names:
@@ -99,10 +100,11 @@ class DelimitedSource(FileSource):
         yield from table.drain()
 
     def _begin(self, lines: Lines) -> _Table:
-        dialect = sniff(
+        found = sniff(
             lines.lines, suffix=self.input.suffix, delimiter=self.delimiter, quote=self.quote
         )
-        return _Table(RowParser(dialect), header=self.header)
+        parser = RowParser(found.dialect, width=len(found.header) if found.header else None)
+        return _Table(parser, header=self.header)
 
 
 class _Table:
@@ -111,9 +113,9 @@ class _Table:
     def __init__(self, parser: RowParser, *, header: bool) -> None:
         self.parser = parser
         self.names: list[str] = []
-        self.rows: list[list[str]] = []
-        self.starts: list[int] = []
         self.rejects: list[Reject] = []
+        self._parts: list[pa.RecordBatch] = []
+        self._starts: list[int] = []
         self._header = header
         self._size = 0
         self._suspect = False
@@ -122,8 +124,8 @@ class _Table:
     @property
     def full(self) -> bool:
         return (
-            len(self.rows) >= BATCH_ROWS
-            or (self._size >= BATCH_BYTES and bool(self.rows))
+            len(self._starts) >= BATCH_ROWS
+            or (self._size >= BATCH_BYTES and bool(self._starts))
             or len(self.rejects) >= MAX_REJECTS
         )
 
@@ -131,30 +133,32 @@ class _Table:
         """Cut lines into rows; keep the sound ones."""
         self._size += lines.size
         self._suspect |= lines.suspect
-        self._keep(*self.parser.feed(lines.lines))
+        with collector_paused():
+            self._keep(*self.parser.feed(lines.lines))
 
     def end(self) -> None:
         """Say that no lines follow."""
         self._keep(*self.parser.feed([], final=True))
 
-    def take(self) -> Batch:
-        """Return up to a batch of the rows."""
-        rows, self.rows = self.rows[:BATCH_ROWS], self.rows[BATCH_ROWS:]
-        starts, self.starts = self.starts[:BATCH_ROWS], self.starts[BATCH_ROWS:]
-        rejects, self.rejects = sorted(self.rejects, key=lambda r: r.line), []
-        if not self.rows:
-            self._size = 0
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(self.names)
-        arrays = [pa.array(column, pa.string()) for column in columns]
-        self._yielded = True
-        return Batch(
-            pa.RecordBatch.from_arrays(arrays, names=self.names), line_array(starts), rejects
-        )
-
     def drain(self) -> Iterator[Batch]:
-        """Yield what is left, and at least one batch in all."""
-        while self.rows or self.rejects or not self._yielded:
-            yield self.take()
+        """Yield all rows that are there, and at least one batch in all."""
+        starts, self._starts = line_array(self._starts), []
+        parts, self._parts, self._size = self._parts, [], 0
+        rejects, self.rejects = sorted(self.rejects, key=lambda r: r.line), []
+        if not parts:
+            if not rejects and self._yielded:
+                return
+            parts = [self._table([])]
+        whole = pa.concat_batches(parts)
+        for start in range(0, max(len(starts), 1), BATCH_ROWS):
+            stop = start + BATCH_ROWS
+            yield Batch(whole.slice(start, BATCH_ROWS), starts[start:stop], rejects)
+            rejects, self._yielded = [], True
+
+    def _table(self, rows: list[list[str]]) -> pa.RecordBatch:
+        columns = zip(*rows, strict=True) if rows else ((),) * len(self.names)
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        return pa.RecordBatch.from_arrays(arrays, names=self.names)
 
     def _keep(self, rows: list[list[str]], starts: list[int]) -> None:
         if not self.names and rows:
@@ -164,8 +168,9 @@ class _Table:
             rows, starts = self._drop_faulty(rows, starts)
         if set(map(len, rows)) - {width}:
             rows, starts = self._drop_ragged(rows, starts, width)
-        self.rows += rows
-        self.starts += starts
+        if rows:
+            self._parts.append(self._table(rows))
+            self._starts += starts
         self.rejects += self.parser.rejects
         self.parser.rejects = []
 
@@ -179,7 +184,7 @@ class _Table:
                 do="mend that line, or write csv:PATH?quote=none",
             )
         self.names = unique_names(first if self._header else [""] * len(first))
-        self.parser.width = len(first)
+        self.parser.width = len(first)  # the survey did not see it in a very long first row
         return (rows[1:], starts[1:]) if self._header else (rows, starts)
 
     def _drop_faulty(

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from embedkit_connectors.rows import LONE, Dialect, RowParser
 
 DELIMITERS = (",", "\t", ";", "|")
-SAMPLE_LINES = 2_000
-SAMPLE_SIZE = 256 * 1024
+SAMPLE_LINES = 1_000
+SAMPLE_SIZE = 128 * 1024
 """Characters."""
 QUOTE = '"'
 
@@ -40,8 +40,8 @@ class Survey(NamedTuple):
 
 def sniff(
     lines: list[str], *, suffix: str = "", delimiter: str | None = None, quote: str = "auto"
-) -> Dialect:
-    """Return the dialect of a file from its first lines.
+) -> Survey:
+    """Return the dialect of a file from its first lines, and how they read under it.
 
     Parameters
     ----------
@@ -56,14 +56,15 @@ def sniff(
     """
     sample = _sample(lines)
     order = ("\t", ",", ";", "|") if suffix in (".tsv", ".tab") else DELIMITERS
-    found = [_survey_quotes(sample, d, quote) for d in ((delimiter,) if delimiter else order)]
     if delimiter:
-        return found[0].dialect
+        return _survey_quotes(sample, delimiter, quote)
+    header = _header(sample)
+    found = [_survey_quotes(sample, d, quote) for d in order if d in header]
     cutting = [survey for survey in found if survey.header is not None and len(survey.header) > 1]
     best = max(cutting, key=lambda s: (round(s.share, 2), len(s.header or ())), default=None)
     if best is None or (best.share < 0.5 and best.rows > 1):
-        return _survey_quotes(sample, LONE, quote).dialect
-    return best.dialect
+        return _survey_quotes(sample, LONE, quote)
+    return best
 
 
 def _sample(lines: list[str]) -> list[str]:
@@ -74,6 +75,16 @@ def _sample(lines: list[str]) -> list[str]:
         if size > SAMPLE_SIZE:
             break
     return sample
+
+
+def _header(sample: list[str]) -> str:
+    """Return the first lines that are not blank, as many as its quotes may span."""
+    text = ""
+    for line in sample:
+        text = (text + line).lstrip()
+        if text and text.count(QUOTE) % 2 == 0:
+            break
+    return text
 
 
 def _survey_quotes(sample: list[str], delimiter: str, quote: str) -> Survey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import os
+import stat
 import sys
 import zlib
 from collections.abc import Generator, Iterator
@@ -14,7 +15,7 @@ from typing import BinaryIO
 
 from embedkit.errors import SourceError, SourceNotFoundError
 
-BLOCK = 2**20
+BLOCK = 2**18
 GZIP = b"\x1f\x8b"
 SUFFIXES = {
     ".csv": "csv",
@@ -40,7 +41,7 @@ class DamagedInputError(SourceError):
 class Input:
     """A file, or standard input where the path is ``-``.
 
-    A file can be read again and again, standard input once.
+    A file can be read again and again, standard input and pipes once.
 
     Attributes
     ----------
@@ -55,6 +56,7 @@ class Input:
     def __init__(self, path: str | Path) -> None:
         self.label = str(path)
         self.path = None if self.label == "-" else Path(path).expanduser()
+        self._once = self.path is None or _is_pipe(self.path)
         self._head: list[bytes] = []
         self._rest: Iterator[bytes] | None = None
         self._used = False
@@ -78,14 +80,14 @@ class Input:
         return Path(name.removesuffix(".gz")).suffix
 
     def peek(self) -> bytes:
-        """Return the first block, up to 1 MiB, without using it up.
+        """Return the first block, up to 256 KiB, without using it up.
 
         Raises
         ------
         SourceError
             What cannot be opened, or is empty.
         """
-        if self.path is None:
+        if self._once:
             if self._used:
                 raise self._used_up()
             if self._rest is None:
@@ -101,14 +103,14 @@ class Input:
         return head
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the decompressed bytes in blocks of up to 1 MiB.
+        """Yield the decompressed bytes in blocks of up to 256 KiB.
 
         Raises
         ------
         DamagedInputError
             Where gzip data is cut or damaged, after everything before that was yielded.
         """
-        if self.path is not None:
+        if not self._once:
             return self._open()
         if self._used:
             raise self._used_up()
@@ -138,7 +140,16 @@ class Input:
         return "standard input" if self.path is None else self.label
 
     def _used_up(self) -> SourceError:
-        return SourceError("standard input can be read only once", do="save it to a file first")
+        return SourceError(f"{self._called()} can be read only once", do="save it to a file first")
+
+
+def _is_pipe(path: Path) -> bool:
+    """Tell whether a path is a pipe or the like, such as ``<(command)`` in a shell."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def stem(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from embedkit_connectors.batch import (
     MAX_RECORD,
     MAX_REJECTS,
     Batch,
+    collector_paused,
     excerpt,
 )
 from embedkit_connectors.files import FileSource
@@ -25,6 +27,7 @@ from embedkit_connectors.memory import batch_of_rows
 
 _CONSTANTS = {"NaN": None, "Infinity": float("inf"), "-Infinity": float("-inf")}
 _BLANKS = " \t\r\n"
+_ENDS = ("\n", "", "\r\n")
 _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
 
 
@@ -55,19 +58,22 @@ class JsonLinesSource(FileSource):
             A source that is missing, empty, binary, no JSON at all or damaged; in the last case
             after all rows before the damage.
         """
-        rows = _Rows()
+        part = _Part()
+        yielded = False
         try:
-            for found in self._read():
-                if rows.add(found):
-                    yield rows.take()
+            for block in self._read():
+                part.add(block)
+                if part.full:
+                    yield part.batch()
+                    part, yielded = _Part(), True
         except SourceError:
-            if rows.pending:
-                yield rows.take()
+            if part.lines or part.rejects:
+                yield part.batch()
             raise
-        if rows.pending or not rows.taken:
-            yield rows.take()
+        if part.lines or part.rejects or not yielded:
+            yield part.batch()
 
-    def _read(self) -> Iterator[_Found]:
+    def _read(self) -> Iterator[_Part]:
         lines = iter(self.reader())
         first = next(lines, None)
         if first is None:
@@ -88,84 +94,86 @@ class JsonLinesSource(FileSource):
             )
 
 
-class _Found:
-    """A row, or what was refused in its place, and its size in characters."""
+@dataclass(slots=True)
+class _Part:
+    """Some rows, the line where each begins, what was refused, and the rows' size in characters."""
 
-    __slots__ = ("line", "reject", "row", "size")
-
-    def __init__(
-        self, line: int, size: int, row: dict[str, Any] | None, reject: Reject | None = None
-    ) -> None:
-        self.line = line
-        self.size = size
-        self.row = row
-        self.reject = reject
-
-
-class _Rows:
-    """Rows on their way into a batch."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self._rows: list[dict[str, Any]] = []
-        self._lines: list[int] = []
-        self._rejects: list[Reject] = []
-        self._size = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    size: int = 0
 
     @property
-    def pending(self) -> bool:
-        return bool(self._rows or self._rejects)
-
-    def add(self, found: _Found) -> bool:
-        """Add a row; return whether the batch is full."""
-        if found.row is not None:
-            self._rows.append(found.row)
-            self._lines.append(found.line)
-            self._size += found.size
-        elif found.reject is not None:
-            self._rejects.append(found.reject)
+    def full(self) -> bool:
         return (
-            len(self._rows) >= BATCH_ROWS
-            or self._size >= BATCH_BYTES
-            or len(self._rejects) >= MAX_REJECTS
+            len(self.rows) >= BATCH_ROWS
+            or self.size >= BATCH_BYTES
+            or len(self.rejects) >= MAX_REJECTS
         )
 
-    def take(self) -> Batch:
-        batch = batch_of_rows(self._rows, self._lines, self._rejects)
-        self.taken += 1
-        self._clear()
-        return batch
+    def add(self, other: _Part) -> None:
+        self.rows += other.rows
+        self.lines += other.lines
+        self.rejects += other.rejects
+        self.size += other.size
+
+    def refuse(self, line: int, reason: str, text: str) -> None:
+        self.rejects.append(Reject(line, reason, excerpt(text)))
+
+    def batch(self) -> Batch:
+        with collector_paused():
+            return batch_of_rows(self.rows, self.lines, self.rejects)
 
 
-def _by_line(blocks: Iterator[Lines]) -> Iterator[_Found]:
+def _by_line(blocks: Iterator[Lines]) -> Iterator[_Part]:
     for block in blocks:
-        for line, text in enumerate(block.lines, start=block.number):
-            if text.isspace() or not text:
-                continue
-            reason = fault(text) if block.suspect else None
-            row = None
-            if reason is None:
-                row, reason = _object(text)
-            reject = Reject(line, reason, excerpt(text)) if reason else None
-            yield _Found(line, len(text), row, reject)
+        with collector_paused():
+            part = _part(block)
+        yield part
 
 
-def _object(text: str) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the object that a text is, or why it is none."""
+def _part(block: Lines) -> _Part:
+    part = _Part(size=block.size)
+    for line, text in enumerate(block.lines, start=block.number):
+        if text.isspace():
+            continue
+        reason = fault(text) if block.suspect else None
+        try:
+            row = None if reason else _object(text)
+        except ValueError as error:
+            row, reason = None, str(error)
+        if row is None:
+            part.refuse(line, str(reason), text)
+        else:
+            part.rows.append(row)
+            part.lines.append(line)
+    return part
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the object that a text is; ValueError says why it is none."""
     try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        return None, f"expected a JSON object: {error.msg} at character {error.pos + 1}"
+        value, end = _DECODER.raw_decode(text)
+        if text[end:] not in _ENDS:
+            value = _DECODER.decode(text)
+    except json.JSONDecodeError:
+        value = _decoded(text)
     except RecursionError:
-        return None, "expected a JSON object, got one nested too deeply"
+        raise ValueError("expected a JSON object, got one nested too deeply") from None
     except ValueError as error:  # a whole number of thousands of digits
-        return None, f"expected a JSON object: {error}"
+        raise ValueError(f"expected a JSON object: {error}") from None
     if not isinstance(value, dict):
-        return None, f"expected a JSON object, got {_called(value)}"
-    return value, None
+        raise ValueError(f"expected a JSON object, got {_called(value)}")
+    return value
+
+
+def _decoded(text: str) -> Any:
+    """Decode a text that begins with blanks, or say where its fault is."""
+    try:
+        return _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        reason = f"expected a JSON object: {error.msg} at character {error.pos + 1}"
+        raise ValueError(reason) from None
 
 
 def _called(value: Any) -> str:
@@ -178,7 +186,13 @@ def _spans_lines(first: Lines) -> bool:
     text = next((line for line in first.lines if not line.isspace()), "").strip()
     if text.startswith("["):
         return True
-    if text != "{" and not (text.startswith("{") and _object(text)[0] is None):
+    if not text.startswith("{"):
+        return False
+    try:
+        _object(text)
+    except ValueError:
+        pass
+    else:
         return False
     start = "".join(first.lines[:1000]).lstrip()
     try:
@@ -188,7 +202,7 @@ def _spans_lines(first: Lines) -> bool:
     return isinstance(value, dict) and "\n" in start[:end]
 
 
-def _objects(blocks: Iterator[Lines], label: str) -> Iterator[_Found]:
+def _objects(blocks: Iterator[Lines], label: str) -> Iterator[_Part]:
     """Yield the objects of an array, or objects one after the other, wherever lines end."""
     buffer = _Buffer(blocks)
     is_array = buffer.skip(_BLANKS) == "["
@@ -198,16 +212,22 @@ def _objects(blocks: Iterator[Lines], label: str) -> Iterator[_Found]:
         character = buffer.skip(_BLANKS + ",")
         if not character or (is_array and character == "]"):
             break
-        line = buffer.line
-        value, size = buffer.value(label)
+        part = _Part(lines=[buffer.line])
+        value, part.size = buffer.value(label)
         if isinstance(value, dict):
-            yield _Found(line, size, value)
+            part.rows.append(value)
         else:
             reason = f"expected a JSON object, got {_called(value)}"
-            yield _Found(line, size, None, Reject(line, reason, excerpt(json.dumps(value))))
+            part.refuse(part.lines.pop(), reason, json.dumps(value))
+        yield part
     if is_array and not character:
         raise SourceError(
             f"{label} is damaged: its JSON array is not closed", do="get the file again"
+        )
+    if character and buffer.skip(_BLANKS + "]"):
+        raise SourceError(
+            f"expected one JSON array in {label}, got more after it in line {buffer.line:,}",
+            do="write a JSON object a line",
         )
 
 
@@ -234,22 +254,18 @@ class _Buffer:
 
     def value(self, label: str) -> tuple[Any, int]:
         """Return the value that begins here and how many characters it takes."""
-        wanted = 0
+        tried, ended = 0, False
         while True:
-            if len(self._text) - self.position >= wanted:
+            held = len(self._text) - self.position
+            if ended or held >= 2 * tried:
                 try:
                     value, end = _DECODER.raw_decode(self._text, self.position)
                     break
-                except json.JSONDecodeError as error:
-                    problem = error.msg
                 except (ValueError, RecursionError) as error:
-                    raise self._fault(label, str(error)) from error
-                wanted = 2 * (len(self._text) - self.position)
-            held = len(self._text) - self.position
-            if held > MAX_RECORD or not self._more():
-                if wanted <= held or held > MAX_RECORD:
-                    raise self._fault(label, problem)
-                wanted = 0
+                    if ended or held > MAX_RECORD or not isinstance(error, json.JSONDecodeError):
+                        raise self._fault(label, getattr(error, "msg", str(error))) from error
+                tried = held
+            ended = not self._more()
         size = end - self.position
         self.line += self._text.count("\n", self.position, end)
         self.position = end

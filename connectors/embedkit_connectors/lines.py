@@ -9,6 +9,7 @@ and the row is refused by whoever reads the lines.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,21 +86,9 @@ class LineReader:
             A source that is empty, binary, of an unknown encoding, or damaged; in the last case
             after all whole lines before the damage.
         """
-        blocks = iter(self.source.blocks())
-        first = next(blocks, b"")
-        if not first.strip():
-            blocks, first = _skip_blank(blocks, first)
-        if not first:
-            raise SourceError(f"{self.source.label} is empty", do="give a file with records in it")
-        mark_length = self._look(first)
-        blocks = chain([first[mark_length:]], blocks)
-        if self.encoding and "\n".encode(self.encoding) != b"\n":
-            blocks = _transcode(blocks, self.encoding)
-            self.encoding = "utf-8"
-            first = next(blocks, b"")
-            blocks = chain([first], blocks)
-        carriage = _ends_with_carriage_return(first)
         try:
+            first, blocks = self._begin()
+            carriage = _ends_with_carriage_return(first)
             for piece in _pieces(blocks, b"\r" if carriage else b"\n"):
                 yield self._lines(piece, carriage)
         except DamagedInputError as error:
@@ -107,6 +96,21 @@ class LineReader:
                 f"{error.message} after line {self._number - 1:,}",
                 do="get the file again: its rows would be incomplete",
             ) from error
+
+    def _begin(self) -> tuple[bytes, Iterator[bytes]]:
+        """Return the first block and all blocks, in an encoding that lines can be cut in."""
+        blocks = iter(self.source.blocks())
+        first = next(blocks, b"")
+        if not first.strip():
+            blocks, first = _skip_blank(blocks, first)
+        first = first[self._look(first) :]
+        if self.encoding and "\n".encode(self.encoding) != b"\n":
+            blocks = _transcode(chain([first], blocks), self.encoding)
+            self.encoding = "utf-8"
+            first = next(blocks, b"")
+        if not first:
+            raise SourceError(f"{self.source.label} is empty", do="give a file with records in it")
+        return first, chain([first], blocks)
 
     def _look(self, first: bytes) -> int:
         """Find the encoding that a byte-order mark names, refuse binary data."""
@@ -181,6 +185,15 @@ def fault(text: str) -> str | None:
             "if the file has another encoding, name it: ?encoding=NAME"
         )
     return f"expected Unicode text, got half a surrogate pair (U+{code:04X})"
+
+
+def glimpse(head: bytes, label: str) -> str:
+    """Return the first bytes of a file as text, as well as it goes; refuse binary data."""
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return head[len(bom) :].decode(encoding, "replace")
+    refuse_binary(head, label)
+    return head.decode("utf-8", "replace")
 
 
 def read_text(data: bytes, label: str, encoding: str | None = None) -> str:
@@ -311,11 +324,7 @@ def _pieces(blocks: Iterator[bytes], end: bytes) -> Iterator[_Piece]:
 
 def _split(text: str, carriage: bool) -> list[str]:
     """Split at line feeds only, or, where lines end so, at carriage returns too; ends are kept."""
-    if carriage:
-        return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
-    lines = [line + "\n" for line in text.split("\n")]
-    last = lines.pop()
-    return lines if last == "\n" else [*lines, last[:-1]]
+    return list(io.StringIO(text, newline="" if carriage else "\n"))
 
 
 def _looks_western(data: bytes) -> bool:

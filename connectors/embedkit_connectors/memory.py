@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,11 @@ import pyarrow as pa
 from embedkit.errors import InvalidInputError, SourceError
 from embedkit.types import Record, Reject
 from embedkit_connectors.batch import BATCH_BYTES, BATCH_ROWS, Batch, excerpt, line_array
-from embedkit_connectors.columns import canonical, from_values, record_batch
+from embedkit_connectors.columns import canonical, from_values, record_batch, unique_names
 from embedkit_connectors.lines import fault
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys
 
 _EXPECTED = (
     "a DataFrame, an Arrow table, or an iterable of records, dicts, texts or (id, text) pairs"
@@ -83,16 +86,11 @@ class MemorySource:
             )
         self._used = True
         if self._kind == "pandas":
-            tables = _of_pandas(self._data)
+            yield from _of_pandas(self._data)
         elif self._kind == "arrow":
-            tables = _of_arrow(self._data)
+            yield from _of_arrow(self._data)
         else:
             yield from _of_rows(iter(self._data))
-            return
-        row = 1
-        for table in tables:
-            yield Batch(table, np.arange(row, row + table.num_rows, dtype=np.int64))
-            row += table.num_rows
 
     def _look(self, data: Iterable[Any]) -> None:
         """Look whether the first row is one."""
@@ -125,12 +123,19 @@ def _kind(data: Any) -> str:
     return "rows"
 
 
-def _of_pandas(frame: Any) -> Iterator[pa.RecordBatch]:
+def _of_pandas(frame: Any) -> Iterator[Batch]:
     names = ["_".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in frame.columns]
     for start in range(0, max(len(frame), 1), BATCH_ROWS):
         part = frame.iloc[start : start + BATCH_ROWS]
-        columns = [_of_series(part.iloc[:, i]) for i in range(len(names))]
-        yield record_batch(names, columns)
+        lines = np.arange(start + 1, start + len(part) + 1, dtype=np.int64)
+        try:
+            columns = [_of_series(part.iloc[:, i]) for i in range(len(names))]
+        except UnicodeEncodeError:  # half a surrogate pair: find the rows
+            unique = unique_names(names)
+            rows = [dict(zip(unique, row, strict=True)) for row in part.itertuples(index=False)]
+            yield batch_of_rows(rows, lines.tolist(), ())
+        else:
+            yield Batch(record_batch(names, columns), lines)
 
 
 def _of_series(series: Any) -> tuple[pa.Array, bool]:
@@ -148,22 +153,54 @@ def _is_nan(value: Any) -> bool:
     return isinstance(value, float) and value != value
 
 
-def _of_arrow(data: Any) -> Iterator[pa.RecordBatch]:
+def _of_arrow(data: Any) -> Iterator[Batch]:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     reader = pa.RecordBatchReader.from_stream(data)
-    empty = True
+    row = 1
     for batch in reader:
         for part in _slices(batch):
-            empty = False
-            yield canonical_batch(part)
-    if empty:
-        yield canonical_batch(pa.RecordBatch.from_pylist([], schema=reader.schema))
+            yield batch_of_arrow(part, row)
+            row += part.num_rows
+    if row == 1:
+        yield batch_of_arrow(pa.RecordBatch.from_pylist([], schema=reader.schema), row)
 
 
-def canonical_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a batch with its columns in the plain types."""
-    return record_batch(batch.schema.names, [canonical(column) for column in batch.columns])
+def batch_of_arrow(table: pa.RecordBatch, row: int) -> Batch:
+    """Return rows with their columns in the plain types.
+
+    Rows whose text is not UTF-8, which Arrow does not check by itself, become rejects.
+
+    Parameters
+    ----------
+    row : int
+        Number of the first row.
+    """
+    clean = record_batch(table.schema.names, [canonical(column) for column in table.columns])
+    lines = np.arange(row, row + clean.num_rows, dtype=np.int64)
+    try:
+        clean.validate(full=True)
+    except pa.ArrowInvalid:
+        return _without_faulty(clean, lines)
+    return Batch(clean, lines)
+
+
+def _without_faulty(table: pa.RecordBatch, lines: Keys) -> Batch:
+    reasons: dict[int, tuple[str, str]] = {}
+    for column in table.columns:
+        if pa.types.is_string(column.type):
+            for i, value in enumerate(column.cast(pa.binary()).to_pylist()):
+                text = (value or b"").decode("utf-8", "embedkit.mark")
+                if not text.isprintable() and (reason := _not_text(text)):
+                    reasons[i] = reason, excerpt(text)
+    sound = np.ones(len(lines), dtype=np.bool_)
+    sound[list(reasons)] = False
+    rejects = [Reject(int(lines[i]), *reasons[i]) for i in sorted(reasons)]
+    return Batch(table.filter(pa.array(sound)), lines[sound], rejects)
+
+
+def _not_text(text: str) -> str | None:
+    return fault(text.replace("\0", " "))
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

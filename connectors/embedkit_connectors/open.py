@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -103,21 +104,34 @@ def _of_input(source: Input) -> Source:
     kind = SUFFIXES.get(source.suffix)
     if head.startswith(_PARQUET):
         kind = "parquet"
-    elif kind == "parquet" or kind is None:
-        kind = _sniff(head) if kind is None else kind
+    if kind != "parquet":
+        from embedkit_connectors.lines import glimpse
+
+        text = glimpse(head, source.label)
+        if kind is None:
+            kind = _sniff(text)
+        elif kind == "csv" and _is_json(text):
+            kind = "jsonl"
     return _created(kind, source)
 
 
-def _sniff(head: bytes) -> str:
-    """Tell the format of text by its first lines."""
-    text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    if text[:1] in ("{", "["):
+def _is_json(text: str) -> bool:
+    """Tell whether the first line is a JSON object, which no CSV begins with."""
+    line = text.lstrip().partition("\n")[0].rstrip()
+    return line.startswith('{"') and line.endswith("}")
+
+
+def _sniff(text: str) -> str:
+    """Tell the format of a text by its first lines."""
+    if text.lstrip()[:1] in ("{", "["):
         return "jsonl"
     from embedkit_connectors.dialect import sniff
     from embedkit_connectors.rows import LONE
 
-    lines = text.splitlines(keepends=True)[:200]
-    return "text" if sniff(lines).delimiter == LONE else "csv"
+    lines = list(io.StringIO(text, newline=""))[:-1] or [text]
+    found = sniff(lines)
+    even = found.rows > 0 and found.share >= 0.9
+    return "csv" if even and found.dialect.delimiter != LONE else "text"
 
 
 def _created(kind: str, argument: Any) -> Source:

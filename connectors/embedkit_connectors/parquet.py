@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,7 +12,7 @@ from embedkit.errors import SourceError, UnsupportedOperationError
 from embedkit_connectors.batch import BATCH_BYTES, BATCH_ROWS, Batch
 from embedkit_connectors.files import FileSource
 from embedkit_connectors.inputs import GZIP, Input
-from embedkit_connectors.memory import canonical_batch
+from embedkit_connectors.memory import batch_of_arrow
 
 
 class ParquetSource(FileSource):
@@ -41,12 +40,10 @@ class ParquetSource(FileSource):
         path = self._path()
         row = 1
         try:
-            with pq.ParquetFile(path, pre_buffer=False) as file:
+            with pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True) as file:
                 for table in _tables(file):
-                    clean = canonical_batch(table)
-                    numbers = np.arange(row, row + clean.num_rows, dtype=np.int64)
-                    row += clean.num_rows
-                    yield Batch(clean, numbers)
+                    yield batch_of_arrow(table, row)
+                    row += table.num_rows
         except (pa.ArrowException, OSError) as error:
             where = f" after row {row - 1:,}" if row > 1 else ""
             reason = str(error).partition("\n")[0]
@@ -60,7 +57,7 @@ class ParquetSource(FileSource):
             raise UnsupportedOperationError(
                 "Parquet cannot be read from standard input", do="save it to a file first"
             )
-        with self.input.path.open("rb") as file:
+        with self.input.path.open("rb") as file:  # peek unpacks
             packed = file.read(2) == GZIP
         if packed:
             raise SourceError(

@@ -98,9 +98,9 @@ class FolderSource:
     """The text files of a folder and the folders in it, a record each.
 
     Columns: ``id`` and ``path`` (the path within the folder, with ``/``), ``text``, ``size`` in
-    bytes. Files are taken in the order of their paths; line numbers count files. Hidden files and
-    folders are left out, links to folders are not followed. A file that cannot be read or is no
-    text is refused, the others go on.
+    bytes. Files are taken by name, those of a folder before those of the folders in it; line
+    numbers count files. Hidden files and folders are left out, links to folders are not followed.
+    A file that cannot be read or is no text is refused, the others go on.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class FolderSource:
             yield _files_batch(rows, rejects)
 
     def _files(self) -> Iterator[tuple[Path, OSError | None]]:
-        """Yield files in the order of their paths, and folders that cannot be read."""
+        """Yield the files, and the folders that cannot be read."""
         errors: list[OSError] = []
         for folder, folders, files in os.walk(self.path, onerror=errors.append):
             yield from _unreadable(errors)
@@ -180,6 +180,8 @@ class FolderSource:
     def _read(self, path: Path, problem: OSError | None) -> tuple[str, int]:
         if problem is not None:
             raise cannot_read(path, path.name, problem)
+        if path.exists() and not path.is_file():
+            raise SourceError("expected a file, got a pipe or a device")
         data = bytearray()
         for block in Input(path).blocks():
             data += block
