@@ -14,13 +14,11 @@ from embedkit import catalog, registry
 from embedkit.errors import (
     DamagedError,
     InvalidInputError,
-    ModelMismatchError,
     RecordNotFoundError,
-    UnsupportedOperationError,
 )
+from embedkit.model import ModelChoice, read_manifest
 from embedkit.protocols import Embedder, Source
 from embedkit.store.layout import Layout, check_name
-from embedkit.store.manifest import OWN_VECTORS, Manifest, Model
 from embedkit.types import CollectionInfo, Finding, Hit, Record, Report, RunInfo
 
 if TYPE_CHECKING:
@@ -28,10 +26,7 @@ if TYPE_CHECKING:
     from embedkit.store.view import View
     from embedkit.store.writer import Settings, Writer
 
-DEFAULT_EMBEDDER = "minilm"
 DEFAULT_INDEX = "auto"
-_OBJECT = "object"
-"""The spec of an embedder that was passed as an object and that no name can make again."""
 
 T = TypeVar("T")
 
@@ -57,9 +52,8 @@ class Collection:
         self.home = home
         self.path = home / name
         self._layout = Layout(self.path)
-        self._given = embedder
+        self._model = ModelChoice(self._layout, embedder)
         self._index_spec = index
-        self._embedder: Embedder | None = None
         self._view: View | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._reading = threading.Lock()
@@ -67,69 +61,7 @@ class Collection:
         catalog.check_home(home)
         if index is not None:
             registry.create("index", index)
-        self._check_given()
-
-    # -- the model ------------------------------------------------------------------------------
-
-    def _check_given(self) -> None:
-        """Refuse another model at once where one was named."""
-        if isinstance(self._given, str):
-            registry.resolve("embedder", registry.Spec.parse(self._given).name)
-        try:
-            manifest = self._manifest()
-        except DamagedError:
-            return  # said by whatever reads or writes; checking and repairing must go on
-        if self._given is None or manifest is None:
-            return
-        if not isinstance(self._given, str) or self._given != manifest.model.spec:
-            self._matching(self._make_embedder(), manifest.model)
-
-    def _manifest(self) -> Manifest | None:
-        try:
-            return Manifest.read(self._layout.manifest)
-        except FileNotFoundError:
-            if self._layout.previous.exists():
-                raise DamagedError(
-                    f"{self._layout.manifest} is missing",
-                    do=f"run: embedkit doctor {self.name} --repair",
-                ) from None
-            return None
-
-    def _make_embedder(self) -> Embedder:
-        if self._embedder is None:
-            if self._given is not None and not isinstance(self._given, str):
-                self._embedder = self._given
-            else:
-                self._embedder = registry.create("embedder", self._spec())
-        return self._embedder
-
-    def _spec(self) -> str:
-        if isinstance(self._given, str):
-            return self._given
-        manifest = self._manifest()
-        if manifest is None:
-            return DEFAULT_EMBEDDER
-        if manifest.model.spec == _OBJECT:
-            raise InvalidInputError(
-                f"collection {self.name!r} was filled by an embedder of your own, "
-                f"{manifest.model.model_id}",
-                do="pass it as embedder= when you open the collection",
-            )
-        if manifest.model.spec == OWN_VECTORS:
-            raise UnsupportedOperationError(
-                f"collection {self.name!r} holds vectors of your own, which no model here made",
-                do="search it with search_vectors or similar",
-            )
-        return manifest.model.spec
-
-    def _matching(self, embedder: Embedder, model: Model) -> Embedder:
-        if embedder.model_id != model.model_id:
-            raise ModelMismatchError(
-                f"collection {self.name!r} was filled by {model.model_id}, "
-                f"not by {embedder.model_id}",
-                do=f"open it with embedder {model.spec!r}, or make another collection",
-            )
-        return embedder
+        self._model.check_given()
 
     @property
     def embedder(self) -> Embedder:
@@ -142,24 +74,7 @@ class Collection:
         UnsupportedOperationError
             The collection holds vectors of the user's own.
         """
-        embedder = self._make_embedder()
-        manifest = self._manifest()
-        return self._matching(embedder, manifest.model) if manifest else embedder
-
-    def _settings(self, own_dim: int | None = None) -> Settings:
-        from embedkit.store.writer import Settings
-
-        manifest = self._manifest()
-        if manifest is not None:
-            index = self._index_spec or manifest.index_spec
-            return Settings(manifest.model, manifest.metric, index)
-        if own_dim is not None and self._given is None:
-            model = Model(OWN_VECTORS, "vectors of your own", own_dim)
-        else:
-            embedder = self._make_embedder()
-            spec = self._spec() if self._given is None or isinstance(self._given, str) else _OBJECT
-            model = Model(spec, embedder.model_id, embedder.dim)
-        return Settings(model, "cosine", self._index_spec or DEFAULT_INDEX)
+        return self._model.embedder()
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -237,24 +152,13 @@ class Collection:
             return self._execute(Request(source))
         from embedkit.validate import check_vectors, normalize
 
-        dim = self._width(vectors)
+        dim = self._model.width(vectors)
         array = check_vectors(vectors, dim)
         if len(array) != len(listed):
             raise InvalidInputError(
                 f"expected one vector a record, got {len(array)} vectors, {len(listed)} records"
             )
         return self._execute(Request(source, vectors=normalize(array)), own_dim=dim)
-
-    def _width(self, vectors: Any) -> int:
-        import numpy as np
-
-        manifest = self._manifest()
-        if manifest is not None:
-            return manifest.model.dim
-        if self._given is not None:
-            return self._make_embedder().dim
-        shape = np.shape(vectors)
-        return int(shape[-1]) if shape and shape[-1] else 1
 
     def _plan(self, request: Any) -> Report:
         from embedkit.ingest.run import planned_report, stage_and_plan
@@ -275,7 +179,7 @@ class Collection:
 
         with self._writing:
             embedder = None if request.vectors is not None else self.embedder
-            existed = self._manifest() is not None
+            existed = read_manifest(self._layout) is not None
             try:
                 with self._writer(own_dim) as writer:
                     return Run(writer, embedder, request).execute()
@@ -288,7 +192,7 @@ class Collection:
         from embedkit.errors import EmbedkitError
 
         with contextlib.suppress(EmbedkitError):
-            manifest = self._manifest()
+            manifest = read_manifest(self._layout)
             if manifest is not None and not manifest.records and manifest.generation == 1:
                 catalog.delete(self.home, self.name)
 
@@ -298,6 +202,15 @@ class Collection:
 
         with self._writing, Writer(self._layout, self._settings(own_dim)) as writer:
             yield writer
+
+    def _settings(self, own_dim: int | None) -> Settings:
+        from embedkit.store.writer import Settings
+
+        manifest = read_manifest(self._layout)
+        if manifest is None:
+            index = self._index_spec or DEFAULT_INDEX
+            return Settings(self._model.describe(own_dim), "cosine", index)
+        return Settings(manifest.model, manifest.metric, self._index_spec or manifest.index_spec)
 
     def delete(self, ids: str | Sequence[str]) -> int:
         """Delete records by id and return how many were there.
@@ -342,7 +255,7 @@ class Collection:
         with self._reading:
             stamp = _stamp(self._layout.manifest)
             if self._view is None or stamp != self._stamp:
-                if stamp is None and self._manifest() is None:
+                if stamp is None and read_manifest(self._layout) is None:
                     self._view = None
                 else:
                     self._view = open_view(self._layout, self._view)
@@ -551,8 +464,7 @@ class Collection:
             raise catalog.not_found(self.home, self.name)
         self.close()
         with self._writing:
-            given = self._given if not isinstance(self._given, str) else None
-            return repair(self._layout, given)
+            return repair(self._layout, self._model.given_object)
 
     def close(self) -> None:
         """Let go of the files. The collection can be used again; it then opens them again."""

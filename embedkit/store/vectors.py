@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ENTRY = np.dtype([("content", "V16"), ("vector", "<u8"), ("entry", "<u8")])
 _SAMPLED_ROWS = 512
-_BLOCK_WORDS = 2**21
+_BLOCK_NUMBERS = 2**21
 
 
 def content_key(text: str) -> bytes:
@@ -42,16 +42,13 @@ def row_checksums(vectors: Vectors) -> NDArray[np.uint64]:
     """Return a 64-bit checksum of each row, shape (n,).
 
     Multilinear hashing modulo 2**64 (Lemire and Kaser, "Strongly universal string hashing is
-    fast", 2014) with odd multipliers: any change within a single number is always noticed.
+    fast", 2014) over 64-bit words, with odd multipliers: a change within one word is always noticed.
     """
-    n, dim = vectors.shape
-    factors = _factors(dim + 1)
-    words = np.ascontiguousarray(vectors).view(np.uint32)
-    sums = np.empty(n, np.uint64)
-    step = max(1, _BLOCK_WORDS // max(dim, 1))
-    for start in range(0, n, step):
-        block = words[start : start + step].astype(np.uint64)
-        sums[start : start + step] = (block * factors[1:]).sum(axis=1, dtype=np.uint64)
+    if vectors.shape[1] % 2:
+        vectors = np.pad(vectors, ((0, 0), (0, 1)))
+    words = np.ascontiguousarray(vectors).view(np.uint64)
+    factors = _factors(words.shape[1] + 1)
+    sums: NDArray[np.uint64] = np.einsum("ij,j->i", words, factors[1:])
     sums += factors[0]
     return sums
 
@@ -136,7 +133,7 @@ class VectorFile:
         """Return the numbers of the damaged rows, among some rows or all."""
         numbers = np.arange(self.rows, dtype=np.int64) if rows is None else rows
         bad: Mask = np.zeros(len(numbers), np.bool_)
-        step = max(1, _BLOCK_WORDS // max(self.dim, 1))
+        step = max(1, _BLOCK_NUMBERS // max(self.dim, 1))
         for start in range(0, len(numbers), step):
             part = slice(start, start + step)
             picked: slice | Keys = part if rows is None else numbers[part]
