@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.errors import CredentialsError, InvalidInputError, ProviderError
 from embedkit.ingest.choose import Choice
+from embedkit.ingest.embed import BatchSize, embed_apart
 from embedkit.ingest.plan import Plan, make_plan, remove_gone
 from embedkit.ingest.stage import Progress, Stage
 from embedkit.protocols import Embedder, Source
@@ -20,15 +20,11 @@ from embedkit.store.columns import ensure_columns
 from embedkit.store.database import Connection, scalar
 from embedkit.store.vectors import VectorFile, vector_keys
 from embedkit.store.writer import Writer
-from embedkit.types import Embeddings, Report
+from embedkit.types import Report
 
 if TYPE_CHECKING:
     from embedkit.types import Keys, Vectors
 
-FIRST_BATCH = 256
-LARGEST_BATCH = 16_384
-BATCH_SECONDS = 2.0
-"""How much work a crash may undo: batches grow or shrink towards this many seconds."""
 BATCH_CHARACTERS = 4_000_000
 PUBLISH_SECONDS = 30.0
 """How often a long run publishes what it has; readers see it from then on."""
@@ -226,17 +222,14 @@ class Run:
     # -- embedding ------------------------------------------------------------------------------
 
     def _embed_all(self, plan: Plan) -> None:
-        size, done = FIRST_BATCH, 0
+        size, done = BatchSize(), 0
         while done < plan.to_embed:
             began = time.monotonic()
-            texts, keys = self._fetch(done, size)
+            texts, keys = self._fetch(done, size.texts)
             self._embed_batch(done, texts, keys)
             done += len(texts)
             self._tell("embedding", done, plan.to_embed)
-            seconds = max(time.monotonic() - began, 1e-3)
-            # At most four times as much or as little as before: one slow batch is no trend.
-            wanted = len(texts) * min(4.0, max(0.25, BATCH_SECONDS / seconds))
-            size = int(min(max(wanted, 16), LARGEST_BATCH))
+            size.learn(len(texts), time.monotonic() - began)
             if time.monotonic() - self._published > PUBLISH_SECONDS and done < plan.to_embed:
                 self.writer.publish(build_index=False)
                 self._published = time.monotonic()
@@ -257,47 +250,20 @@ class Run:
         return texts, [content for _, content in rows[: len(texts)]]
 
     def _embed_batch(self, start: int, texts: list[str], keys: list[bytes]) -> None:
-        done: list[tuple[int, Embeddings]] = []
-        failed: list[tuple[int, str]] = []
-        for first, result in self._split(texts, 0):
-            if isinstance(result, Embeddings):
-                done.append((first, result))
-            else:
-                failed.append((first, result))
-        places = [first + i for first, e in done for i in range(len(e.vectors))]
+        assert self.embedder is not None
         writer = self.writer
-        row = writer.vectors.rows
-        if places:
-            vectors = np.concatenate([e.vectors for _, e in done])
-            row = writer.vectors.append([keys[place] for place in places], vectors)
+        attempt = embed_apart(self.embedder, texts)
+        row = writer.vectors.append([keys[place] for place in attempt.places], attempt.vectors)
         with writer.commit():
-            if places:
-                self._set_rows(np.asarray(places, np.int64) + start, row)
+            if attempt.places:
+                self._set_rows(np.asarray(attempt.places, np.int64) + start, row)
                 self._apply(
                     f"p.todo BETWEEN {start} AND {start + len(texts) - 1} AND p.row IS NOT NULL"
                 )
-            for place, reason in failed:
+            for place, reason in attempt.failed:
                 self._reject(start + place, reason)
-            ledger.record_batch(
-                writer.connection, self._number, len(texts), row, len(places), _tokens(done)
-            )
-        self.counts.embedded += len(places)
-
-    def _split(self, texts: list[str], first: int) -> Iterator[tuple[int, Embeddings | str]]:
-        """Embed texts; where that fails, halve them until the bad ones stand alone."""
-        assert self.embedder is not None
-        try:
-            yield first, self.embedder.embed_batch(texts, input_type="document")
-            return
-        except CredentialsError:
-            raise
-        except (InvalidInputError, ProviderError) as error:
-            if len(texts) == 1:
-                yield first, str(error)
-                return
-        half = len(texts) // 2
-        yield from self._split(texts[:half], first)
-        yield from self._split(texts[half:], first + half)
+            ledger.record_batch(writer.connection, self._number, len(texts), row, attempt)
+        self.counts.embedded += len(attempt.places)
 
     def _set_rows(self, todo: np.ndarray[tuple[int], np.dtype[np.int64]], first_row: int) -> None:
         import pyarrow as pa
@@ -381,21 +347,6 @@ class Run:
     def _tell(self, what: str, done: int, total: int) -> None:
         if self.request.progress is not None:
             self.request.progress(what, done, total)
-
-
-def _tokens(done: Sequence[tuple[int, Embeddings]]) -> tuple[int, int, int]:
-    """Return the tokens of some batches, the texts that were cut, and the tokens cut off."""
-    tokens = truncated = lost = 0
-    for _, embeddings in done:
-        if embeddings.tokens is None:
-            continue
-        counted = np.maximum(embeddings.tokens, 0)
-        tokens += int(counted.sum())
-        if embeddings.max_tokens is not None:
-            beyond = np.maximum(counted - embeddings.max_tokens, 0)
-            truncated += int((beyond > 0).sum())
-            lost += int(beyond.sum())
-    return tokens, truncated, lost
 
 
 def _ledger_counts(report: Report) -> dict[str, int | float]:

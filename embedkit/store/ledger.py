@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from embedkit.store.database import Connection, scalar
 from embedkit.types import Reject, RunInfo
@@ -53,13 +53,42 @@ def record_rejects(connection: Connection, run: int) -> None:
     )
 
 
+class Batch(Protocol):
+    """What the ledger keeps of an embedded batch."""
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The texts that were embedded."""
+
+    @property
+    def tokens(self) -> int:
+        """Their tokens."""
+
+    @property
+    def truncated(self) -> int:
+        """Texts longer than the model reads."""
+
+    @property
+    def tokens_cut(self) -> int:
+        """Their tokens that the model did not see."""
+
+
 def record_batch(
-    connection: Connection, run: int, texts: int, first_row: int, rows: int, tokens: Sequence[int]
+    connection: Connection, run: int, texts: int, first_row: int, batch: Batch
 ) -> None:
-    """Enter a batch of embedded texts. ``tokens``: all, texts cut, tokens cut."""
+    """Enter a batch: the texts sent, and where the vectors that came of them begin."""
     connection.execute(
         "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [run, now(), texts, first_row, rows, *tokens],
+        [
+            run,
+            now(),
+            texts,
+            first_row,
+            len(batch.places),
+            batch.tokens,
+            batch.truncated,
+            batch.tokens_cut,
+        ],
     )
 
 

@@ -42,7 +42,7 @@ def row_checksums(vectors: Vectors) -> NDArray[np.uint64]:
     """Return a 64-bit checksum of each row, shape (n,).
 
     Multilinear hashing modulo 2**64 (Lemire and Kaser, "Strongly universal string hashing is
-    fast", 2014) over 64-bit words, with odd multipliers: a change within one word is always noticed.
+    fast", 2014) over 64-bit words, with odd multipliers: a change in one word is always noticed.
     """
     if vectors.shape[1] % 2:
         vectors = np.pad(vectors, ((0, 0), (0, 1)))

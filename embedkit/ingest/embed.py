@@ -1,0 +1,109 @@
+"""Embed a batch of texts so that a bad one costs only itself, in batches of a bearable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.errors import CredentialsError, InvalidInputError, ProviderError
+from embedkit.protocols import Embedder
+from embedkit.types import Embeddings
+
+if TYPE_CHECKING:
+    from embedkit.types import Vectors
+
+_FIRST = 256
+_LEAST = 16
+_MOST = 16_384
+_SECONDS = 2.0
+"""How much work a crash may undo: batches grow or shrink towards this many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of embedding a batch.
+
+    Attributes
+    ----------
+    places : list of int
+        Which texts of the batch were embedded, in the order of the vectors.
+    vectors : float32 array, shape (len(places), dim)
+    failed : list of (int, str)
+        Which were not, and why.
+    tokens, truncated, tokens_cut : int
+        Tokens of the embedded texts; texts longer than the model reads; their tokens cut off.
+    """
+
+    places: list[int]
+    vectors: Vectors
+    failed: list[tuple[int, str]]
+    tokens: int
+    truncated: int
+    tokens_cut: int
+
+
+def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
+    """Embed texts; where that fails, halve them until the bad ones stand alone.
+
+    Raises
+    ------
+    CredentialsError
+        No text could do better. Whatever else is not about the texts is raised too.
+    """
+    places: list[int] = []
+    done: list[Embeddings] = []
+    failed: list[tuple[int, str]] = []
+    for first, result in _halved(embedder, texts, 0):
+        if isinstance(result, Embeddings):
+            places += range(first, first + len(result.vectors))
+            done.append(result)
+        else:
+            failed.append((first, result))
+    empty = np.empty((0, embedder.dim), np.float32)
+    vectors = np.concatenate([empty, *(embeddings.vectors for embeddings in done)])
+    counts = np.array([_count(embeddings) for embeddings in done], np.int64).reshape(-1, 3)
+    tokens, truncated, cut = counts.sum(axis=0).tolist()
+    return Attempt(places, vectors, failed, tokens, truncated, cut)
+
+
+def _halved(
+    embedder: Embedder, texts: Sequence[str], first: int
+) -> Iterator[tuple[int, Embeddings | str]]:
+    try:
+        yield first, embedder.embed_batch(texts, input_type="document")
+        return
+    except CredentialsError:
+        raise
+    except (InvalidInputError, ProviderError) as error:
+        if len(texts) == 1:
+            yield first, str(error)
+            return
+    half = len(texts) // 2
+    yield from _halved(embedder, texts[:half], first)
+    yield from _halved(embedder, texts[half:], first + half)
+
+
+def _count(embeddings: Embeddings) -> tuple[int, int, int]:
+    if embeddings.tokens is None:
+        return 0, 0, 0
+    tokens = np.maximum(embeddings.tokens, 0)
+    if embeddings.max_tokens is None:
+        return int(tokens.sum()), 0, 0
+    beyond = np.maximum(tokens - embeddings.max_tokens, 0)
+    return int(tokens.sum()), int((beyond > 0).sum()), int(beyond.sum())
+
+
+class BatchSize:
+    """How many texts to commit at once, learned from how long the last batch took."""
+
+    def __init__(self) -> None:
+        self.texts = _FIRST
+
+    def learn(self, texts: int, seconds: float) -> None:
+        """Take in how long a batch took."""
+        # At most four times as much or as little as before: one slow batch is no trend.
+        factor = min(4.0, max(0.25, _SECONDS / max(seconds, 1e-3)))
+        self.texts = int(min(max(texts * factor, _LEAST), _MOST))
