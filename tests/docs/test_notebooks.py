@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import nbformat
@@ -27,6 +28,11 @@ def test_notebook_is_kept_clean(path: Path) -> None:
             assert cell.execution_count is None
 
 
+def html_outputs(notebook: nbformat.NotebookNode) -> list[str]:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path: Path, workspace: Path, environment: dict[str, str]) -> None:
@@ -37,4 +43,6 @@ def test_notebook_runs(path: Path, workspace: Path, environment: dict[str, str])
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=os.environ | environment)
+    for html in html_outputs(notebook):
+        assert not re.search(r"<(script|link|img)[^>]+(src|href)=.?(https?:)?//", html)
     assert sorted(entry.name for entry in folder.iterdir()) == [item.name for item in NOTEBOOKS]
