@@ -48,6 +48,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "cli", "connectors")),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CONFIG_HOME": str(folder / "config"),
         "JUPYTER_DATA_DIR": str(folder / "jupyter"),
         "IPYTHONDIR": str(folder / "ipython"),
     }

@@ -110,6 +110,7 @@ def test_block_runs(position: int, reader: Reader, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(reader.folder)
     for name in [name for name in os.environ if name.startswith("EMBEDKIT_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", reader.environment["XDG_CONFIG_HOME"])
     reader.run_up_to(position)
 
 
