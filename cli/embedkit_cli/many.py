@@ -11,7 +11,8 @@ import click
 from embedkit_cli.failure import say
 from embedkit_cli.hits import hits_table, query_csv_header, query_csv_lines, trec_field, trec_lines
 from embedkit_cli.output import to_json, write
-from embedkit_cli.text import clean, count
+from embedkit_cli.table import terminal_width
+from embedkit_cli.text import clean, count, cut
 
 if TYPE_CHECKING:
     import embedkit
@@ -79,7 +80,7 @@ def _print(
     elif form == "table":
         metric = collection.info().metric
         for n, (id, text, hits) in enumerate(answers):
-            heading = click.style(clean(f"{id}  {text}"), bold=True)
+            heading = click.style(cut(clean(f"{id}: {text}"), terminal_width()), bold=True)
             yield ("\n" if n else "") + heading + "\n" + hits_table(hits, metric) + "\n"
     else:
         for id, text, hits in answers:

@@ -169,7 +169,11 @@ class Progress:
 
             self._close()
             self._stage = stage
-            self._bar = tqdm(desc=stage, total=total or None, leave=False, unit="row")
+            # A stage that counts nothing is named, and that is all.
+            form = None if done or total else "{desc} ..."
+            self._bar = tqdm(
+                desc=stage, total=total or None, leave=False, unit=" rows", bar_format=form
+            )
         self._bar.total = total or None
         self._bar.update(done - self._bar.n)
 

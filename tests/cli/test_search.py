@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+QUERY = "How do I get candle wax out of a carpet?"
+
+
+def test_json_is_the_list_of_hits(data: Any, questions: Path) -> None:
+    hits = data("search", QUERY, "-k", "3")
+    assert [hit["rank"] for hit in hits] == [1, 2, 3]
+    assert list(hits[0]) == ["rank", "id", "score", "text", "metadata"]
+    assert hits[0]["id"] == "q001"
+    assert hits[0]["metadata"]["topic"] == "home repair"
+    assert hits[0]["metadata"]["asked"] == "2026-03-07"
+    assert hits[0]["score"] >= hits[1]["score"] >= hits[2]["score"]
+
+
+def test_lines_of_json_where_no_terminal_is(run: Any, questions: Path) -> None:
+    lines = run("search", QUERY).stdout.splitlines()
+    assert len(lines) == 10
+    assert json.loads(lines[0])["id"] == "q001"
+
+
+def test_csv_is_flat_and_has_all_columns(run: Any, questions: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("search", QUERY, "--format", "csv").stdout)))
+    assert len(rows) == 10
+    assert list(rows[0]) == [
+        "rank", "id", "score", "text", "topic", "lang", "asked", "votes", "answered",
+        "reading_time",
+    ]  # fmt: skip
+    assert rows[0]["answered"] in ("true", "false")
+
+
+def test_table(run: Any, questions: Path) -> None:
+    lines = run("search", QUERY, "-k", "2", "--format", "table").stdout.splitlines()
+    assert lines[0].split()[:4] == ["#", "cosine", "id", "text"]
+    assert lines[1].split()[0] == "1"
+    assert len(lines) == 3
+
+
+def test_where_filters(data: Any, questions: Path) -> None:
+    hits = data("search", QUERY, "--where", "lang = 'de' AND votes > 2", "-k", "3")
+    assert len(hits) == 3
+    assert {hit["metadata"]["lang"] for hit in hits} == {"de"}
+
+
+def test_nothing_found_is_said_on_stderr(run: Any, questions: Path) -> None:
+    result = run("search", QUERY, "--where", "votes > 1000000", "--json")
+    assert json.loads(result.stdout) == []
+    assert "no record matches the filter" in result.stderr
+    assert run("search", QUERY, "--where", "votes > 1000000", "--format", "table").stdout == ""
+    csv_out = run("search", QUERY, "--where", "votes > 1000000", "--format", "csv").stdout
+    assert csv_out.startswith("rank,id,score,text,topic,")
+
+
+def test_query_from_stdin(data: Any, questions: Path) -> None:
+    assert data("search", "-", "-k", "1", stdin=QUERY + "\n")[0]["id"] == "q001"
+
+
+def test_k_and_format_from_settings(run: Any, questions: Path) -> None:
+    (questions / "embedkit.toml").write_text('k = 2\nformat = "csv"\n', encoding="utf-8")
+    assert len(run("search", QUERY).stdout.splitlines()) == 3
+    assert len(json.loads(run("search", QUERY, "-k", "4", "--json").stdout)) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ([], "expected a query"),
+        ([" "], "got nothing"),
+        (["a", "--queries", "b"], "expected a query"),
+        (["a", "--format", "trec"], "--queries"),
+        (["a", "-k", "0"], "0"),
+        (["a", "--json", "--format", "csv"], "exclude each other"),
+        (["a", "--format", "csv", "--json"], "exclude each other"),
+        (["a", "--where", "nope = 1"], "'nope'"),
+        (["a", "--where", "1; DROP TABLE records"], "DROP"),
+        (["a", "--colour"], "--colour"),
+    ],
+)
+def test_misuse_is_one_line_and_exits_2(
+    run: Any, questions: Path, words: list[str], part: str
+) -> None:
+    result = run("search", *words, code=2)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert part in result.stderr
+
+
+def test_similar_leaves_itself_out(data: Any, questions: Path) -> None:
+    hits = data("similar", "q001", "-k", "3")
+    assert [hit["rank"] for hit in hits] == [1, 2, 3]
+    assert "q001" not in {hit["id"] for hit in hits}
+
+
+def test_similar_to_nothing(run: Any, questions: Path) -> None:
+    result = run("similar", "q999", code=1)
+    assert "no record 'q999'" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_show(data: Any, run: Any, questions: Path) -> None:
+    record = data("show", "q001")
+    assert (record["id"], record["text"]) == ("q001", QUERY)
+    assert [record["id"] for record in data("show", "q002", "q001")] == ["q002", "q001"]
+    assert run("show", "q001", "--format", "csv").stdout.startswith("id,text,topic,")
+    assert QUERY in run("show", "q001", "--format", "table").stdout
+
+
+@pytest.mark.parametrize("form", ["table", "jsonl", "json"])
+def test_data_cannot_drive_the_terminal(run: Any, work: Path, form: str) -> None:
+    text = "\x1b]0;owned\x07\x1b[2Jred \x9b31m \u202e"
+    (work / "a.jsonl").write_text(
+        json.dumps({"id": "x\x1b[1m", "text": text, "tag": "\x1b[7m"}) + "\n", encoding="utf-8"
+    )
+    run("index", "a.jsonl")
+    shown = run("search", "red", "--format", form).stdout
+    assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e"}
+    if form == "json":
+        assert json.loads(shown)[0]["text"] == text, "a machine reads what was written"
