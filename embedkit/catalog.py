@@ -9,7 +9,7 @@ from pathlib import Path
 
 from embedkit.errors import CollectionNotFoundError, InvalidInputError
 from embedkit.integrity import storage_error
-from embedkit.store.layout import Layout, check_name
+from embedkit.store.layout import Layout, check_name, is_name
 from embedkit.store.lock import WriterLock
 
 
@@ -27,8 +27,8 @@ def names(home: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise storage_error(error, home) from error
-    return [path.name for path in entries if is_collection(path)]
+        raise storage_error(error, home, doing="read") from error
+    return [path.name for path in entries if is_name(path.name) and is_collection(path)]
 
 
 def is_collection(path: Path) -> bool:
@@ -70,11 +70,17 @@ def delete(home: Path, name: str) -> None:
         try:
             path.rename(doomed)
             shutil.rmtree(doomed)
+            for left in home.glob(f".deleted-{name}-*"):  # by a process that died while deleting
+                shutil.rmtree(left, ignore_errors=True)
         except OSError as error:
             raise storage_error(error, path) from error
 
 
 def check_home(home: Path) -> None:
     """Refuse a home that is a file."""
-    if home.exists() and not home.is_dir():
+    try:
+        is_file = home.exists() and not home.is_dir()
+    except OSError as error:
+        raise storage_error(error, home, doing="read") from error
+    if is_file:
         raise InvalidInputError(f"expected a folder as home, got the file {home}")

@@ -60,18 +60,22 @@ class FileDigest:
         """
         try:
             size = path.stat().st_size
+            sound = size == self.size and self._matches(path, size, thorough)
         except FileNotFoundError:
             raise DamagedError(f"{path} is missing", do=do) from None
+        except OSError as error:
+            raise storage_error(error, path, doing="read") from error
         if size != self.size:
             raise DamagedError(
                 f"{path} is damaged: expected {self.size:,} bytes, got {size:,}", do=do
             )
-        if thorough or size <= WHOLE:
-            sound = sha256(path) == self.sha256
-        else:
-            sound = _sample(path, size) == self.sample
         if not sound:
             raise DamagedError(f"{path} is damaged: its content is not what was written", do=do)
+
+    def _matches(self, path: Path, size: int, thorough: bool) -> bool:
+        if thorough or size <= WHOLE:
+            return sha256(path) == self.sha256
+        return _sample(path, size) == self.sample
 
 
 def sha256(path: Path) -> str:
@@ -132,7 +136,7 @@ def copy_durably(source: Path, target: Path) -> None:
         raise storage_error(error, target) from error
 
 
-def storage_error(error: OSError, path: Path | str) -> StorageError:
+def storage_error(error: OSError, path: Path | str, *, doing: str = "write") -> StorageError:
     """Say what the operating system refused, and what to do about it."""
     import errno
 
@@ -142,7 +146,11 @@ def storage_error(error: OSError, path: Path | str) -> StorageError:
         errno.EACCES: "choose another folder with --home or mend its permissions",
         errno.EPERM: "choose another folder with --home or mend its permissions",
         errno.EROFS: "choose another folder with --home: this one is read-only",
+        errno.ENOTDIR: "choose another folder with --home: there is a file of that name",
+        errno.EEXIST: "choose another folder with --home: there is a file of that name",
+        errno.EFBIG: "raise the limit on the size of files (ulimit -f) and run the same command "
+        "again: it goes on where it stopped",
         errno.EMFILE: "raise the limit on open files (ulimit -n)",
     }
     do = remedies.get(error.errno or 0, "check the disk and run the same command again")
-    return StorageError(f"cannot write {path}: {error.strerror or error}", do=do)
+    return StorageError(f"cannot {doing} {path}: {error.strerror or error}", do=do)

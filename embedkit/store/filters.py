@@ -106,6 +106,7 @@ class Filter:
         """Raise FilterError unless the text is a condition and nothing else."""
         if not isinstance(where, str) or not where.strip():
             raise FilterError("expected a condition such as \"lang = 'en'\", got nothing")
+        _check_unicode(where)
         # Both forms must parse: only the first refuses LIMIT and the like, only the second refuses
         # a parenthesis that closes ours.
         _parse(connection, f"SELECT 1 FROM records WHERE {where}\n", where)
@@ -134,6 +135,17 @@ class Filter:
             f"no column {name!r} to filter by",
             do=f"{hint}there are: {', '.join(self.names)}; texts go in single quotes",
         )
+
+
+def _check_unicode(where: str) -> None:
+    try:
+        where.encode()
+    except UnicodeEncodeError as error:
+        character = f"U+{ord(where[error.start]):04X}"
+        raise FilterError(
+            f"expected a condition in Unicode, got a lone surrogate ({character}) at character "
+            f"{error.start} of {where!r}"
+        ) from error
 
 
 def _parse(connection: Connection, statement: str, where: str) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +13,14 @@ from embedkit.errors import InvalidInputError
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}", re.UNICODE)
 
 
+def is_name(name: object) -> bool:
+    """Whether a collection may be called so."""
+    return isinstance(name, str) and bool(_NAME.fullmatch(name)) and not name.endswith(".")
+
+
 def check_name(name: str) -> str:
     """Return the name of a collection, or refuse one that could not be a folder's."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or name.endswith("."):
+    if not is_name(name):
         raise InvalidInputError(
             f"expected a collection's name of letters, digits, '-', '_' and '.', got {name!r}"
         )
@@ -73,6 +80,13 @@ class Layout:
     def index(self, generation: int) -> Path:
         """Return the folder of an index that was built for a generation."""
         return self.root / f"index-{generation}"
+
+    def clear(self) -> None:
+        """Delete what a process that died left half-written. The lock must be held."""
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        for path in self.root.glob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def size(self) -> int:
         """Return the bytes that the folder takes."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.errors import DamagedError, FormatVersionError
-from embedkit.integrity import FileDigest, write_durably
+from embedkit.integrity import FileDigest, storage_error, write_durably
 from embedkit.types import Metric
 from embedkit.validate import check_metric
 
@@ -110,10 +110,17 @@ class Manifest:
             There is none.
         DamagedError
             It is not what was written.
+        StorageError
+            The operating system refuses to read it.
         FormatVersionError
             It was written by a newer embedkit.
         """
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_error(error, path, doing="read") from error
         try:
             body = json.loads(data)
             written = body.pop("sha256")

@@ -44,7 +44,10 @@ class View:
     def __init__(self, layout: Layout, manifest: Manifest, previous: View | None = None) -> None:
         self.layout = layout
         self.manifest = manifest
-        self._previous = previous
+        if previous is not None and "_index" not in previous.__dict__:
+            # Nobody searched it, so it has no index to hand on; it must not keep the ones before.
+            previous = previous._previous
+        self._previous: View | None = previous
         path = layout.records(manifest.generation)
         if not path.exists():
             raise ReplacedError(path)

@@ -96,7 +96,7 @@ class Writer:
         self._close()
 
     def _open(self) -> None:
-        shutil.rmtree(self.layout.temporary, ignore_errors=True)
+        self.layout.clear()
         with contextlib.suppress(FileNotFoundError):
             self.manifest = Manifest.read(self.layout.manifest)
         if self.manifest is not None:
@@ -127,6 +127,8 @@ class Writer:
         published = self.manifest.commits if self.manifest else 0
         expected = max(published, (expected_commits(self.layout) or 0) if self.manifest else 0)
         there = committed(self.connection)
+        if self.manifest is None and there:
+            raise DamagedError(f"{self.layout.manifest} is missing", do=self._repair)
         if there < expected:
             raise DamagedError(
                 f"{self.layout.work} is damaged: it has lost the last {expected - there} of "

@@ -1,0 +1,123 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedkit import Collection
+from embedkit import open as open_collection
+from embedkit.embedders.base import BaseEmbedder
+from embedkit.embedders.hashing import HashingEmbedder
+from embedkit.errors import InvalidInputError
+from embedkit.protocols import Embedder
+from embedkit.types import Embeddings, InputType
+
+Opener = Callable[..., Collection]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home of collections that does not exist yet."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def opened(home: Path) -> Opener:
+    """Open a collection in the test's home, filled by ``hashing`` unless said otherwise."""
+
+    def make(
+        name: str = "q", *, embedder: str | Embedder | None = "hashing", index: str | None = None
+    ) -> Collection:
+        return open_collection(name, home=home, embedder=embedder, index=index)
+
+    return make
+
+
+class ScriptedEmbedder(BaseEmbedder):
+    """Hashes like ``hashing``, remembers every text it was sent, fails where it is told to.
+
+    Attributes
+    ----------
+    sent : list of str
+        The texts of every call, those that failed included.
+    done : list of str
+        The texts whose vectors were returned.
+    """
+
+    def __init__(self, dim: int = 64, model_id: str = "scripted") -> None:
+        self._hashing = HashingEmbedder(dim=dim)
+        self._model_id = model_id
+        self.refuses: frozenset[str] = frozenset()
+        """Texts that cannot be embedded."""
+        self.stop_after: int | None = None
+        """Texts to embed before ``stop_with`` is raised."""
+        self.stop_with: BaseException = RuntimeError("the model fell over")
+        self.sent: list[str] = []
+        self.done: list[str] = []
+
+    @property
+    def model_id(self) -> str:
+        return self._model_id
+
+    @property
+    def dim(self) -> int:
+        return self._hashing.dim
+
+    def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
+        if input_type != "document":
+            return self._hashing.embed_batch(texts, input_type=input_type)
+        self.sent += texts
+        bad = [text for text in texts if text in self.refuses]
+        if bad:
+            raise InvalidInputError(f"the model does not take {bad[0]!r}")
+        if self.stop_after is not None and len(self.done) + len(texts) > self.stop_after:
+            raise self.stop_with
+        self.done += texts
+        return self._hashing.embed_batch(texts, input_type=input_type)
+
+
+@pytest.fixture
+def scripted() -> type[ScriptedEmbedder]:
+    """The class of an embedder that counts, and fails on demand."""
+    return ScriptedEmbedder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder with its bytes."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def snapshot() -> Callable[[Path], dict[str, bytes]]:
+    """Return every file below a folder with its bytes."""
+    return contents
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path) -> Callable[..., Path]:
+    """Write a CSV from a header and rows, quoted as needed."""
+    import csv
+
+    def write(
+        name: str, header: Sequence[str], rows: Sequence[Sequence[object]], folder: Path = tmp_path
+    ) -> Path:
+        path = folder / name
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same in each run."""
+    return np.random.default_rng(7)
