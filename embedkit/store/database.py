@@ -21,18 +21,34 @@ _CLOSED_NETWORK: _Config = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_READER: _Config = _CLOSED_NETWORK | {
-    "enable_external_access": "false",
-    "lock_configuration": "true",
-}
 WRITER_MEMORY = "2GB"
 """What DuckDB may hold in memory before it spills into the collection's folder."""
 
 
 def connect_reader(path: Path) -> Connection:
-    """Open a published database: read-only, with no way to any other file."""
+    """Open a published database: read-only, with no way to any other file.
+
+    It is attached to a database in memory because DuckDB gives a process that opens the same path
+    twice the same database, though another file may have taken its place meanwhile.
+    """
     with translated(path):
-        return duckdb.connect(path, read_only=True, config=_READER)
+        connection = duckdb.connect(":memory:", config=_CLOSED_NETWORK)
+        try:
+            connection.execute(f"ATTACH {quote_text(str(path))} AS published (READ_ONLY)")
+            connection.execute("USE published")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def reader_cursor(connection: Connection) -> Connection:
+    """Return another connection to what ``connect_reader`` opened, for a thread of its own."""
+    cursor = connection.cursor()
+    cursor.execute("USE published")
+    return cursor
 
 
 def connect_planner(layout: Layout, published: Path | None) -> Connection:

@@ -15,7 +15,7 @@ import numpy as np
 from embedkit.errors import DamagedError
 from embedkit.indexes.rows import RowIndex
 from embedkit.store.columns import Column, decode, read_columns
-from embedkit.store.database import Connection, connect_reader, translated
+from embedkit.store.database import Connection, connect_reader, reader_cursor, translated
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
@@ -75,7 +75,7 @@ class View:
         """A connection for this thread."""
         cursor: Connection | None = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = self._connection.cursor()
+            cursor = self._local.cursor = reader_cursor(self._connection)
         return cursor
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -153,7 +153,7 @@ class View:
         return [(row[0], row[1], self._record(row)) for row in found]
 
     def __iter__(self) -> Iterator[Record]:
-        cursor = self._connection.cursor()
+        cursor = reader_cursor(self._connection)
         with translated(self.layout.records(self.manifest.generation)):
             cursor.execute(f"SELECT {self._listed} FROM records ORDER BY seq")
             while rows := cursor.fetchmany(_ITERATED):

@@ -134,3 +134,17 @@ def test_the_home_comes_from_the_environment_where_none_is_given(monkeypatch, tm
     monkeypatch.delenv("EMBEDKIT_HOME")
     monkeypatch.chdir(tmp_path)
     assert embedkit.open("q").path.resolve() == Path(tmp_path, ".embedkit", "q").resolve()
+
+
+def test_a_collection_made_anew_is_not_mistaken_for_the_one_that_is_still_open(opened, home):
+    first = opened("q")
+    first.index([{"id": "old", "text": "an old text"}])
+    held = first.search("text")
+    records = iter(first)
+    embedkit.delete("q", home=home)
+    second = opened("q")
+    second.index([{"id": "new", "text": "a new text"}])
+    assert [hit.id for hit in held] == ["old"]
+    assert [hit.id for hit in second.search("text")] == ["new"]
+    assert [hit.id for hit in first.search("text")] == ["new"]
+    assert [record.id for record in records] == ["old"], "what was begun goes on as it was"
