@@ -7,6 +7,7 @@ safe from several threads.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -49,7 +50,9 @@ class TurbovecBackend(BaseBackend):
         rows, dim = vectors.shape
         index = turbovec.TurboQuantIndex(_padded(dim), self.bits)
         sample = np.random.default_rng(0).choice(rows, min(rows, SAMPLE), replace=False)
-        index.calibrate(_pad(vectors[np.sort(sample)]))
+        # Where all vectors are alike there is nothing to calibrate, and the library refuses.
+        with contextlib.suppress(ValueError):
+            index.calibrate(_pad(vectors[np.sort(sample)]))
         for start in range(0, rows, 65536):
             index.add(_pad(vectors[start : start + 65536]))
         index.prepare()

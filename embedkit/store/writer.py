@@ -8,6 +8,7 @@ database, the index, and last the manifest that names them.
 from __future__ import annotations
 
 import contextlib
+import logging
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.errors import DamagedError
+from embedkit.errors import DamagedError, StorageError
 from embedkit.indexes.rows import RowIndex
 from embedkit.integrity import FileDigest, copy_durably, storage_error, sync_folder
 from embedkit.store.database import (
@@ -40,6 +41,8 @@ from embedkit.types import Metric
 
 if TYPE_CHECKING:
     from embedkit.types import Mask, Vectors
+
+_log = logging.getLogger("embedkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +202,19 @@ class Writer:
         folder = self.layout.index(generation)
         shutil.rmtree(folder, ignore_errors=True)
         spec = self.settings.index_spec
-        index = RowIndex.build(
-            self.vectors.matrix, metric=self.settings.metric, spec=spec, live=live
-        )
-        index.save(folder)
+        try:
+            index = RowIndex.build(
+                self.vectors.matrix, metric=self.settings.metric, spec=spec, live=live
+            )
+            index.save(folder)
+        except StorageError:
+            raise
+        except Exception as error:
+            # A library's failure must not cost the records: they are searched exactly meanwhile.
+            if rebuild:
+                raise
+            _log.warning("the index %s could not be built, searching exactly: %s", spec, error)
+            return None
         return IndexEntry(folder.name, spec, index.resolved, FileDigest.of(folder / "files.json"))
 
     def _serves(self, entry: IndexEntry, live: Mask) -> bool:
