@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from embedkit import registry
 from embedkit.indexes.base import BaseBackend
 from embedkit.indexes.flat import FlatBackend
 
@@ -69,6 +70,5 @@ def _turbovec_is_installed() -> bool:
 
 
 def _turbovec() -> BaseBackend:
-    from embedkit.indexes.turbovec import TurbovecBackend
-
-    return TurbovecBackend()
+    backend: BaseBackend = registry.create("index", "turbovec")
+    return backend

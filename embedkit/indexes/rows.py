@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedkit import registry
-from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
+from embedkit.errors import DamagedError, EmbedkitError, FormatVersionError, InvalidInputError
 from embedkit.indexes import exact, files
 from embedkit.indexes.geometry import (
     check_lengths,
@@ -352,7 +352,7 @@ class RowIndex:
             raise DamagedError(f"{folder} was built on other vectors", do=REBUILD)
         backend: IndexBackend = registry.create("index", about["spec"])
         if rows:
-            backend.load(folder / "backend", rows=rows, dim=unit_dim(dim, metric))
+            _load_backend(backend, folder / "backend", rows, unit_dim(dim, metric))
         return cls(
             matrix,
             metric=metric,
@@ -362,6 +362,16 @@ class RowIndex:
             base=base,
             ties=ties,
         )
+
+
+def _load_backend(backend: IndexBackend, folder: Path, rows: int, dim: int) -> None:
+    try:
+        backend.load(folder, rows=rows, dim=dim)
+    except EmbedkitError as error:
+        raise DamagedError(f"{folder} cannot be read: {error}", do=REBUILD) from error
+    except Exception as error:
+        # The files are the ones written: most likely another version of the library wrote them.
+        raise DamagedError(f"{backend.name} cannot read {folder}: {error}", do=REBUILD) from error
 
 
 def _outgrown(backend: IndexBackend, rows: int) -> bool:
