@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -130,15 +133,22 @@ def test_closed_stdout_and_stderr(start: Start, questions: Path) -> None:
     assert done.returncode == 0
 
 
+def _unread(pipe: int) -> int:
+    """Return the bytes that wait in a pipe."""
+    held = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, held)
+    return held[0]
+
+
 def test_interruption_keeps_what_was_done(start: Start, data: Any, work: Path) -> None:
     read, write = os.pipe()
-    process = start(["index", "-", "-c", "piped", "--embedder", "hashing"], stdin=read)
-    os.close(read)
-    # The source never ends, so the command is at work when the signal comes.
+    # The source never ends, so the command is at work, and waits, when the signal comes.
     os.write(write, b"id,text\n" + b"".join(b"%d,text %d\n" % (i, i) for i in range(2000)))
+    process = start(["index", "-", "-c", "piped"], stdin=read)
     deadline = time.monotonic() + 60
-    while not (work / ".embedkit" / "piped").exists() and time.monotonic() < deadline:
+    while _unread(read) and time.monotonic() < deadline:
         time.sleep(0.05)
+    os.close(read)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     os.close(write)
