@@ -18,10 +18,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embedkit_connectors.arrays import (
+    STRING,
+    TIMESTAMP,
+    booleans,
+    dates,
+    floats,
+    integers,
+    strings,
+    timestamps,
+)
+
 JSON = {"embedkit.type": "json"}
 _EXACT = range(-(2**53), 2**53 + 1)
-_STRING = pa.string()
-_TIMESTAMP = pa.timestamp("us")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -74,38 +83,37 @@ def from_values(values: Sequence[Any]) -> tuple[pa.Array, bool]:
     kinds = set(map(type, values))
     kinds.discard(type(None))
     if kinds <= {str}:
-        return pa.array(values, _STRING), False
+        return strings(values), False
     if not kinds <= _PLAIN or (float in kinds and not kinds <= {int, float}):
         values = [plain(value) for value in values]
         kinds = set(map(type, values)) - {type(None)}
     if kinds <= {dict, list}:
-        return pa.array([None if v is None else to_json(v) for v in values], _STRING), True
+        return strings([None if v is None else to_json(v) for v in values]), True
     typed = _one_type(values, kinds)
     if typed is not None:
         return typed, False
-    return pa.array([None if v is None else as_text(v) for v in values], _STRING), False
+    return strings([None if v is None else as_text(v) for v in values]), False
 
 
 def _one_type(values: Sequence[Any], kinds: set[type]) -> pa.Array | None:
     """Return the values in the one type that holds them all exactly, or None."""
     if kinds <= {str}:
-        return pa.array(values, _STRING)
+        return strings(values)
     if kinds == {bool}:
-        return pa.array(values, pa.bool_())
+        return booleans(values)
     if kinds == {int}:
         try:
-            return pa.array(values, pa.int64())
+            return integers(values)
         except OverflowError:
             return None
     if kinds == {float}:
-        return pa.array(values, pa.float64(), from_pandas=True)
+        return floats(values)
     if kinds == {int, float} and all(type(v) is not int or v in _EXACT for v in values):
-        numbers = [None if v is None else float(v) for v in values]
-        return pa.array(numbers, pa.float64(), from_pandas=True)
+        return floats(values)
     if kinds == {date}:
-        return pa.array(values, pa.date32())
+        return dates(values)
     if kinds <= {date, datetime}:
-        return pa.array([None if v is None else _at_midnight(v) for v in values], _TIMESTAMP)
+        return timestamps([None if v is None else _at_midnight(v) for v in values])
     return None
 
 
@@ -190,7 +198,7 @@ def canonical(array: pa.Array) -> tuple[pa.Array, bool]:
     """Return an Arrow column in the plain type that holds it, and whether it is JSON text."""
     kind = array.type
     types = pa.types
-    if kind in (_STRING, pa.bool_(), pa.int64(), pa.float64(), pa.date32(), _TIMESTAMP):
+    if kind in (STRING, pa.bool_(), pa.int64(), pa.float64(), pa.date32(), TIMESTAMP):
         return array, False
     for test, convert in _CONVERSIONS:
         if test(kind):
@@ -217,7 +225,7 @@ def _whole(array: pa.Array) -> tuple[pa.Array, bool]:
     try:
         return array.cast(pa.int64()), False
     except pa.ArrowInvalid:
-        return array.cast(_STRING), False
+        return array.cast(STRING), False
 
 
 def _decimal(array: pa.Array) -> tuple[pa.Array, bool]:
@@ -233,10 +241,10 @@ def _timestamp(array: pa.Array) -> tuple[pa.Array, bool]:
     zone = array.type.tz
     try:
         return array.cast(pa.timestamp("us", zone), safe=array.type.unit != "ns").cast(
-            _TIMESTAMP
+            TIMESTAMP
         ), False
     except pa.ArrowInvalid:
-        return array.cast(_STRING), False
+        return array.cast(STRING), False
 
 
 def _decoded(array: pa.Array) -> tuple[pa.Array, bool]:
@@ -247,7 +255,7 @@ def _decoded(array: pa.Array) -> tuple[pa.Array, bool]:
 def _binary(array: pa.Array) -> tuple[pa.Array, bool]:
     if not pa.types.is_fixed_size_binary(array.type):
         try:
-            return array.cast(_STRING), False  # old writers store text so
+            return array.cast(STRING), False  # old writers store text so
         except pa.ArrowInvalid:
             pass
     return from_values(array.to_pylist())
@@ -258,13 +266,13 @@ def _as_json(array: pa.Array) -> pa.Array:
     values = array.to_pylist()
     if pairs:
         values = [None if v is None else {str(key): item for key, item in v} for v in values]
-    return pa.array([None if v is None else to_json(v) for v in values], _STRING)
+    return strings([None if v is None else to_json(v) for v in values])
 
 
 _CONVERSIONS: tuple[
     tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], tuple[pa.Array, bool]]], ...
 ] = (
-    (pa.types.is_null, _cast(_STRING)),
+    (pa.types.is_null, _cast(STRING)),
     (pa.types.is_integer, _whole),
     (pa.types.is_floating, _cast(pa.float64())),
     (pa.types.is_decimal, _decimal),
@@ -272,11 +280,11 @@ _CONVERSIONS: tuple[
     (pa.types.is_run_end_encoded, lambda array: canonical(pc.run_end_decode(array))),
     (pa.types.is_timestamp, _timestamp),
     (pa.types.is_date, _cast(pa.date32())),
-    (pa.types.is_large_string, _cast(_STRING)),
-    (pa.types.is_string_view, _cast(_STRING)),
+    (pa.types.is_large_string, _cast(STRING)),
+    (pa.types.is_string_view, _cast(STRING)),
     (pa.types.is_binary, _binary),
     (pa.types.is_large_binary, _binary),
     (pa.types.is_binary_view, lambda array: _binary(array.cast(pa.binary()))),
     (pa.types.is_fixed_size_binary, _binary),
-    (pa.types.is_time, _cast(_STRING)),
+    (pa.types.is_time, _cast(STRING)),
 )

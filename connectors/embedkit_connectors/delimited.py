@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from embedkit.errors import InvalidInputError, SourceError
 from embedkit.types import Reject
+from embedkit_connectors.arrays import strings
 from embedkit_connectors.batch import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -157,7 +158,7 @@ class _Table:
 
     def _table(self, rows: list[list[str]]) -> pa.RecordBatch:
         columns = zip(*rows, strict=True) if rows else ((),) * len(self.names)
-        arrays = [pa.array(column, pa.string()) for column in columns]
+        arrays = [strings(column) for column in columns]
         return pa.RecordBatch.from_arrays(arrays, names=self.names)
 
     def _keep(self, rows: list[list[str]], starts: list[int]) -> None:

@@ -31,6 +31,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _BAD = re.compile("[\0\ud800-\udfff]")
+_MARKS = re.compile("[\udc80-\udcff]")
+_BEYOND = re.compile("[^\0-\x7f]")
 _RUNS = re.compile(rb"[\x80-\xff]{2,}")
 
 
@@ -144,9 +146,9 @@ class LineReader:
     def _choose(self, data: bytes) -> str:
         """Choose between UTF-8 and Windows-1252 on the first lines that are not all ASCII."""
         text = data.decode("utf-8", "embedkit.mark")
-        bad = len(_BAD.findall(text))
-        good = sum(not c.isascii() for c in text) - bad
-        if bad <= good:
+        bad = len(_MARKS.findall(text))
+        good = len(_BEYOND.findall(text)) - bad
+        if bad <= 4 * good:  # what is not UTF-8 rarely looks like it
             return "utf-8"
         if _looks_western(data):
             self.notes.append(
@@ -154,9 +156,9 @@ class LineReader:
                 "if that is wrong, name the encoding: csv:PATH?encoding=NAME"
             )
             return WESTERN
-        bad_lines = sum(1 for line in text.split("\n") if _BAD.search(line))
+        bad_lines = sum(1 for line in text.split("\n") if _MARKS.search(line))
         if self._number == 1 and bad_lines > 1 and bad_lines * 5 > text.count("\n"):
-            where = text.count("\n", 0, next(_BAD.finditer(text)).start()) + 1
+            where = text.count("\n", 0, next(_MARKS.finditer(text)).start()) + 1
             raise SourceError(
                 f"expected UTF-8 text, got another encoding in {self.source.label}, line {where}",
                 do="name it: csv:PATH?encoding=NAME (also jsonl:, text:), or save as UTF-8",
@@ -233,7 +235,7 @@ def refuse_binary(data: bytes, label: str) -> None:
     if zero < 0:
         return
     controls = sum(head.count(code) for code in _CONTROLS)
-    if controls * 100 > len(head):
+    if controls >= 4 and controls * 100 > len(head):  # a stray one spoils its row only
         pairs = max(head[::2].count(0), head[1::2].count(0)) * 2
         if pairs * 10 > len(head) * 6:
             order = "be" if head[0] == 0 else "le"

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from embedkit.errors import InvalidInputError, SourceError
 from embedkit.types import Record, Reject
+from embedkit_connectors.arrays import booleans
 from embedkit_connectors.batch import BATCH_BYTES, BATCH_ROWS, Batch, excerpt, line_array
 from embedkit_connectors.columns import canonical, from_values, record_batch, unique_names
 from embedkit_connectors.lines import fault
@@ -163,7 +164,12 @@ def _of_arrow(data: Any) -> Iterator[Batch]:
             yield batch_of_arrow(part, row)
             row += part.num_rows
     if row == 1:
-        yield batch_of_arrow(pa.RecordBatch.from_pylist([], schema=reader.schema), row)
+        yield batch_of_arrow(no_rows(reader.schema), row)
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch that has columns only."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in schema.types], schema=schema)
 
 
 def batch_of_arrow(table: pa.RecordBatch, row: int) -> Batch:
@@ -196,7 +202,7 @@ def _without_faulty(table: pa.RecordBatch, lines: Keys) -> Batch:
     sound = np.ones(len(lines), dtype=np.bool_)
     sound[list(reasons)] = False
     rejects = [Reject(int(lines[i]), *reasons[i]) for i in sorted(reasons)]
-    return Batch(table.filter(pa.array(sound)), lines[sound], rejects)
+    return Batch(table.filter(booleans(sound.tolist())), lines[sound], rejects)
 
 
 def _not_text(text: str) -> str | None:

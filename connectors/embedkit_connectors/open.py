@@ -52,6 +52,8 @@ def _named(data: str | Path) -> Source:
     text = str(data)
     if not text.strip():
         raise InvalidInputError("expected the path of a file, got an empty one")
+    if "\0" in text:
+        raise InvalidInputError("expected the path of a file, got one with a NUL character in it")
     path = Path(data).expanduser()
     if text == "-":
         return _checked(_of_input(Input(text)))
@@ -128,7 +130,9 @@ def _sniff(text: str) -> str:
     from embedkit_connectors.dialect import sniff
     from embedkit_connectors.rows import LONE
 
-    lines = list(io.StringIO(text, newline=""))[:-1] or [text]
+    lines = list(io.StringIO(text, newline=""))
+    if len(lines) > 2 and not lines[-1].endswith("\n"):
+        lines.pop()  # it may be cut
     found = sniff(lines)
     even = found.rows > 0 and found.share >= 0.9
     return "csv" if even and found.dialect.delimiter != LONE else "text"

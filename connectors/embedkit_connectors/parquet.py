@@ -12,7 +12,7 @@ from embedkit.errors import SourceError, UnsupportedOperationError
 from embedkit_connectors.batch import BATCH_BYTES, BATCH_ROWS, Batch
 from embedkit_connectors.files import FileSource
 from embedkit_connectors.inputs import GZIP, Input
-from embedkit_connectors.memory import batch_of_arrow
+from embedkit_connectors.memory import batch_of_arrow, no_rows
 
 
 class ParquetSource(FileSource):
@@ -80,4 +80,4 @@ def _tables(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
                 empty = False
                 yield batch
     if empty:
-        yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
+        yield no_rows(file.schema_arrow)

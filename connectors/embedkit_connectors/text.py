@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from embedkit.errors import SourceError
 from embedkit.types import Reject
+from embedkit_connectors.arrays import integers, strings
 from embedkit_connectors.batch import (
     BATCH_BYTES,
     BATCH_ROWS,
@@ -90,7 +91,7 @@ def _add(lines: Lines, texts: list[str], numbers: list[int], rejects: list[Rejec
 
 
 def _batch(texts: list[str], numbers: list[int], rejects: list[Reject]) -> Batch:
-    table = pa.RecordBatch.from_arrays([pa.array(texts, pa.string())], names=["text"])
+    table = pa.RecordBatch.from_arrays([strings(texts)], names=["text"])
     return Batch(table, line_array(numbers), rejects)
 
 
@@ -183,7 +184,9 @@ class FolderSource:
         if path.exists() and not path.is_file():
             raise SourceError("expected a file, got a pipe or a device")
         data = bytearray()
-        for block in Input(path).blocks():
+        source = Input(path)
+        source.label = path.name
+        for block in source.blocks():
             data += block
             if len(data) > MAX_RECORD:
                 raise SourceError(f"expected a file of at most {MAX_RECORD // 2**20} MiB")
@@ -217,7 +220,7 @@ def _refused(number: int, relative: str, error: Exception) -> Reject:
 
 def _files_batch(rows: list[tuple[int, str, str, int]], rejects: list[Reject]) -> Batch:
     numbers, paths, texts, sizes = zip(*rows, strict=True) if rows else ((), (), (), ())
-    ids = pa.array(paths, pa.string())
-    arrays = [ids, pa.array(texts, pa.string()), ids, pa.array(sizes, pa.int64())]
+    ids = strings(paths)
+    arrays = [ids, strings(texts), ids, integers(sizes)]
     table = pa.RecordBatch.from_arrays(arrays, names=["id", "text", "path", "size"])
     return Batch(table, line_array(numbers), rejects)
