@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -121,3 +122,25 @@ def write_csv(tmp_path: Path) -> Callable[..., Path]:
 def rng() -> np.random.Generator:
     """Random numbers that are the same in each run."""
     return np.random.default_rng(7)
+
+
+def _skipped(config: pytest.Config) -> list[pytest.TestReport]:
+    """What was skipped, where ``make test`` asks that nothing is."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter.stats.get("skipped", []) if os.environ.get("EMBEDKIT_NO_SKIPS") else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where tests were skipped: a library that is missing hides what it would show."""
+    if _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the reason."""
+    skipped = _skipped(terminalreporter.config)
+    if skipped:
+        terminalreporter.section("failed: nothing may be skipped here", red=True)
+        for report in skipped:
+            terminalreporter.line(f"{report.nodeid}: {report.longrepr}")
