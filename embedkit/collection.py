@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -100,7 +100,7 @@ class Collection(Reader):
 
         Parameters
         ----------
-        records : iterable of Record, dict or (id, text)
+        records : iterable of Record, dict or (id, text), DataFrame or Arrow table
         vectors : array, shape (n, dim), optional
             Vectors of your own, in the order of the records; then nothing is embedded. They are
             normalised to length 1.
@@ -113,10 +113,12 @@ class Collection(Reader):
         from embedkit.ingest.run import Request
         from embedkit_connectors.memory import MemorySource
 
-        listed = [records] if isinstance(records, (Record, dict)) else list(records)
-        if not listed:
-            raise InvalidInputError("expected at least one record, got none")
+        if isinstance(records, (Record, dict)):
+            records = [records]
+        listed = records if isinstance(records, Sized) else list(records)
         source = MemorySource(listed)
+        if not len(listed):
+            raise InvalidInputError("expected at least one record, got none")
         if vectors is None:
             return self._execute(Request(source))
         from embedkit.validate import check_vectors, normalize

@@ -105,7 +105,10 @@ class ModelChoice:
             return self._make().dim
         import numpy as np
 
-        shape = np.shape(vectors)
+        try:
+            shape = np.shape(vectors)
+        except ValueError as error:
+            raise InvalidInputError(f"expected vectors of one width: {error}") from error
         return int(shape[-1]) if shape and shape[-1] else 1
 
     def _make(self) -> Embedder:

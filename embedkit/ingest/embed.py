@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.errors import CredentialsError, InvalidInputError, ProviderError
+from embedkit.embedders.base import BaseEmbedder
+from embedkit.errors import (
+    CredentialsError,
+    DimensionMismatchError,
+    InvalidInputError,
+    ProviderError,
+)
 from embedkit.protocols import Embedder
 from embedkit.types import Embeddings
+from embedkit.validate import check_vectors
 
 if TYPE_CHECKING:
     from embedkit.types import Vectors
@@ -73,7 +80,7 @@ def _halved(
     embedder: Embedder, texts: Sequence[str], first: int
 ) -> Iterator[tuple[int, Embeddings | str]]:
     try:
-        yield first, embedder.embed_batch(texts, input_type="document")
+        yield first, _checked(embedder, texts)
         return
     except CredentialsError:
         raise
@@ -84,6 +91,20 @@ def _halved(
     half = len(texts) // 2
     yield from _halved(embedder, texts[:half], first)
     yield from _halved(embedder, texts[half:], first + half)
+
+
+def _checked(embedder: Embedder, texts: Sequence[str]) -> Embeddings:
+    """Embed, and refuse what is not one sound vector a text: no base class vouches for others."""
+    result = embedder.embed_batch(texts, input_type="document")
+    if isinstance(embedder, BaseEmbedder):
+        return result
+    vectors = check_vectors(result.vectors, embedder.dim, what=f"vectors from {embedder.model_id}")
+    if len(vectors) != len(texts):
+        raise DimensionMismatchError(
+            f"expected {len(texts)} vectors from {embedder.model_id}, one a text, "
+            f"got {len(vectors)}"
+        )
+    return Embeddings(vectors, result.tokens, result.max_tokens)
 
 
 def _count(embeddings: Embeddings) -> tuple[int, int, int]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Vectors
 
 BATCH_CHARACTERS = 4_000_000
+_ANONYMOUS = "memory"
+"""The name of records in memory: each time others, so that no columns are remembered of them."""
 PUBLISH_SECONDS = 30.0
 """How often a long run publishes what it has; readers see it from then on."""
 
@@ -71,6 +73,8 @@ def stage_and_plan(
 ) -> tuple[Stage, Plan]:
     """Read the source and compare it with the records; changes nothing."""
     number, remembered = known_source(connection, request.source.name)
+    if request.source.name == _ANONYMOUS:
+        remembered = None
     stage = Stage(connection, request.source)
     stage.load(text=request.text, id=request.id, remembered=remembered, progress=request.progress)
     return stage, make_plan(stage, vectors, number, own_rows)

@@ -8,11 +8,13 @@ bounded memory and spills to disk, so a source may be of any size and is read on
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.errors import SourceError
+from embedkit.ingest.arrivals import Arrivals
 from embedkit.ingest.choose import Choice, Sample, choose
 from embedkit.protocols import Source, SourceBatch
 from embedkit.store.columns import Column, future_columns, infer_type, read_columns, unite
@@ -48,6 +50,8 @@ class Stage:
         self.unread = 0
         """Rows of which not even the id is known."""
         self._raw: dict[str, str] = {}
+        self._arriving = Arrivals(connection, "raw")
+        self._rejected = Arrivals(connection, "rejects")
 
     def load(
         self,
@@ -73,10 +77,12 @@ class Stage:
         for batch in self.source.batches():
             self._take(batch)
             if not chosen and batch.table.num_rows:
+                self._flush()
                 self.choice = choose(self._samples(), text=text, id=id, remembered=remembered)
                 chosen = True
             if progress is not None:
                 progress("reading", self.rows, 0)
+        self._flush()
         if not chosen:
             self._nothing()
         self._settle()
@@ -93,26 +99,24 @@ class Stage:
         )
 
     def _take(self, batch: SourceBatch) -> None:
+        import pyarrow as pa
+
         table = batch.table
         names = self._prepare(table)
         first = self.rows
         self.rows += table.num_rows + len(batch.rejects)
         self.unread += sum(reject.id is None for reject in batch.rejects)
         if table.num_rows:
-            import pyarrow as pa
-
             numbers = pa.array(np.arange(first, first + table.num_rows))
             arrays = [numbers, pa.array(np.asarray(batch.lines, np.int64)), *table.columns]
-            arrow = pa.table(arrays, names=["n", "line", *names])
-            self.connection.register("arriving", arrow)
-            listed = ", ".join(["n", "line", *names])
-            self.connection.execute(f"INSERT INTO raw ({listed}) SELECT {listed} FROM arriving")
-            self.connection.unregister("arriving")
+            self._arriving.add(pa.table(arrays, names=["n", "line", *names]))
         if batch.rejects:
-            self.connection.executemany(
-                "INSERT INTO rejects VALUES (?, ?, ?, ?)",
-                [(r.line, r.reason, r.excerpt, r.id) for r in batch.rejects],
-            )
+            rejects = [asdict(reject) for reject in batch.rejects]
+            self._rejected.add(pa.Table.from_pylist(rejects, schema=_rejects_schema()))
+
+    def _flush(self) -> None:
+        self._arriving.flush()
+        self._rejected.flush()
 
     def _prepare(self, table: pa.RecordBatch) -> list[str]:
         """Make ``raw`` fit the batch and return its names for the batch's columns."""
@@ -120,6 +124,8 @@ class Stage:
         for field in table.schema:
             kind = sql_type(field)
             known = self._raw.get(field.name)
+            if known != kind:
+                self._flush()
             if known is None:
                 physical = f"c{len(self._raw)}"
                 self.connection.execute(f"ALTER TABLE raw ADD COLUMN {physical} {kind}")
@@ -239,6 +245,13 @@ class Stage:
             " row_number() OVER (PARTITION BY id ORDER BY n) AS place FROM staged) AS counted"
             " WHERE counted.n = staged.n AND place > 1"
         )
+
+
+def _rejects_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    text = pa.string()
+    return pa.schema([("line", pa.int64()), ("reason", text), ("excerpt", text), ("id", text)])
 
 
 _EXCERPT = "coalesce(left(text, 80), '')"
