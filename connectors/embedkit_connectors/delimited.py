@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import compress
 from pathlib import Path
@@ -25,9 +26,18 @@ from embedkit_connectors.dialect import sniff
 from embedkit_connectors.files import FileSource
 from embedkit_connectors.inputs import Input
 from embedkit_connectors.lines import Lines, fault
-from embedkit_connectors.rows import RowParser
+from embedkit_connectors.rows import LONE, RowParser
 
-_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_SAID = re.compile(r"(?i:sep)=([,;|\t])\s*")
+_NAMED = {
+    "tab": "\t",
+    "\\t": "\t",
+    "comma": ",",
+    "semicolon": ";",
+    "pipe": "|",
+    "space": " ",
+    "none": LONE,
+}
 
 
 class DelimitedSource(FileSource):
@@ -36,14 +46,16 @@ class DelimitedSource(FileSource):
     The first row that is not blank is the header: names are stripped of outer blanks, an empty one
     becomes ``column_3`` and one that is there already, in whatever case, ``name_2``. Rows with
     more or fewer fields than the header, with quotes that do not close or with bytes that are no
-    text are refused, each with its line; blank lines are skipped.
+    text are refused, each with its line; blank lines are skipped, and so are empty fields beyond
+    the last column.
 
     Parameters
     ----------
     path : str or Path
         ``-`` is standard input.
-    delimiter : str, optional
-        One character, or ``tab``, ``comma``, ``semicolon``, ``pipe``, ``space``.
+    delimiter : str
+        ``auto``, one character, ``tab``, ``comma``, ``semicolon``, ``pipe``, ``space``, or
+        ``none`` where there is but one column.
     quote : str
         ``auto``, ``none`` where quotes are characters like others, or the quote character.
     encoding : str, optional
@@ -58,7 +70,7 @@ class DelimitedSource(FileSource):
         self,
         path: str | Path | Input,
         *,
-        delimiter: str | None = None,
+        delimiter: str = "auto",
         quote: str = "auto",
         encoding: str | None = None,
         header: bool = True,
@@ -101,10 +113,14 @@ class DelimitedSource(FileSource):
         yield from table.drain()
 
     def _begin(self, lines: Lines) -> _Table:
-        found = sniff(
-            lines.lines, suffix=self.input.suffix, delimiter=self.delimiter, quote=self.quote
-        )
-        parser = RowParser(found.dialect, width=len(found.header) if found.header else None)
+        delimiter = self.delimiter
+        said = _SAID.fullmatch(lines.lines[0])
+        if said and delimiter is None:  # a line that some spreadsheets write first
+            del lines.lines[0]
+            delimiter = said.group(1)
+        found = sniff(lines.lines, suffix=self.input.suffix, delimiter=delimiter, quote=self.quote)
+        width = len(found.header) if found.header else None
+        parser = RowParser(found.dialect, number=2 if said else 1, width=width)
         return _Table(parser, header=self.header)
 
 
@@ -195,14 +211,17 @@ class _Table:
         for row, start in zip(rows, starts, strict=True):
             reason = fault("\n".join(row))
             if reason is not None:
-                self.rejects.append(Reject(start, reason, excerpt(",".join(row))))
+                shown = excerpt(self.parser.dialect.delimiter.join(row))
+                self.rejects.append(Reject(start, reason, shown))
             sound.append(reason is None)
-        self._suspect = self.parser.holds
+        self._suspect = self.parser.holds > 0
         return list(compress(rows, sound)), list(compress(starts, sound))
 
     def _drop_ragged(
         self, rows: list[list[str]], starts: list[int], width: int
     ) -> tuple[list[list[str]], list[int]]:
+        # Delimiters at the end of a row that separate nothing do no harm.
+        rows = [row if any(row[width:]) else row[:width] for row in rows]
         sound = [len(row) == width for row in rows]
         delimiter = self.parser.dialect.delimiter
         for row, start, good in zip(rows, starts, sound, strict=True):
@@ -212,8 +231,8 @@ class _Table:
         return list(compress(rows, sound)), list(compress(starts, sound))
 
 
-def _one_character(delimiter: str | None) -> str | None:
-    if delimiter is None:
+def _one_character(delimiter: str) -> str | None:
+    if delimiter == "auto":
         return None
     character = _NAMED.get(delimiter, delimiter)
     if len(character) != 1 or character in '\r\n"':

@@ -3,14 +3,15 @@
 Method: the header is cut at each candidate delimiter, with quotes read as quotes and as characters
 like others; of the candidates that cut it at all, the one is taken under which most of the first
 rows have as many fields as the header. A file whose header no candidate cuts, or whose rows agree
-with none, has one column.
+with none while the header does not look like names, has one column.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from embedkit_connectors.rows import LONE, Dialect, RowParser
+from embedkit_connectors.rows import LONE, LONG, Dialect, RowParser
 
 DELIMITERS = (",", "\t", ";", "|")
 SAMPLE_LINES = 1_000
@@ -62,9 +63,17 @@ def sniff(
     found = [_survey_quotes(sample, d, quote) for d in order if d in header]
     cutting = [survey for survey in found if survey.header is not None and len(survey.header) > 1]
     best = max(cutting, key=lambda s: (round(s.share, 2), len(s.header or ())), default=None)
-    if best is None or (best.share < 0.5 and best.rows > 1):
+    if best is None or (best.share < 0.5 and best.rows > 1 and not like_names(best.header)):
         return _survey_quotes(sample, LONE, quote)
     return best
+
+
+def like_names(header: list[str] | None) -> bool:
+    """Tell whether fields look like the names of columns and not like parts of a sentence."""
+    return all(
+        0 < len(name) <= 40 and len(name.split()) <= 4 and name[-1] not in ".?!:"
+        for name in map(str.strip, header or [""])
+    )
 
 
 def _sample(lines: list[str]) -> list[str]:
@@ -92,6 +101,12 @@ def _survey_quotes(sample: list[str], delimiter: str, quote: str) -> Survey:
     if quote != "auto":
         return _survey(sample, Dialect(delimiter, None if quote == "none" else quote))
     enclosing = _survey(sample, Dialect(delimiter, QUOTE))
+    if enclosing.broken == 0 and enclosing.share == 1.0:
+        return enclosing
+    for dialect in _variants("".join(sample), delimiter):
+        variant = _survey(sample, dialect)
+        if variant.sound > enclosing.sound and variant.broken == 0 and variant.share >= 0.99:
+            return variant
     if enclosing.broken == 0:
         return enclosing
     literal = _survey(sample, Dialect(delimiter, None))
@@ -102,9 +117,22 @@ def _survey_quotes(sample: list[str], delimiter: str, quote: str) -> Survey:
     return enclosing
 
 
+def _variants(text: str, delimiter: str) -> Iterator[Dialect]:
+    """Yield other ways to enclose fields of which a sample holds signs."""
+    if delimiter + " " + QUOTE in text:
+        yield Dialect(delimiter, QUOTE, skip=True)
+    if "\\" + QUOTE in text:
+        yield Dialect(delimiter, QUOTE, escape="\\")
+    if delimiter + "'" in text and QUOTE not in text:
+        yield Dialect(delimiter, "'")
+
+
 def _survey(sample: list[str], dialect: Dialect) -> Survey:
     parser = RowParser(dialect)
     rows, starts = parser.feed(sample)
+    if parser.holds > LONG:  # rather a quote that is never closed than a long field
+        more, later = parser.feed([], final=True)
+        rows, starts = rows + more, starts + later
     header = rows[0] if rows and not _rejected_before(parser, starts[0]) else None
     width = len(header) if header else 0
     rows = [row for row in rows if len(row) > 1 or row[0].strip()] if width > 1 else rows

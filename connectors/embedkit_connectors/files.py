@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from embedkit.errors import InvalidInputError
 from embedkit_connectors.inputs import Input
 from embedkit_connectors.lines import LineReader
 
@@ -15,6 +16,8 @@ class FileSource:
     single_text = False
 
     def __init__(self, path: str | Path | Input, *, encoding: str | None = None) -> None:
+        if not str(path):
+            raise InvalidInputError("expected the path of a file, got an empty one")
         self.input = path if isinstance(path, Input) else Input(path)
         self.encoding = encoding
         self._reader: LineReader | None = None

@@ -55,7 +55,7 @@ class Input:
 
     def __init__(self, path: str | Path) -> None:
         self.label = str(path)
-        self.path = None if self.label == "-" else Path(path).expanduser()
+        self.path = None if self.label == "-" else expanded(path)
         self._once = self.path is None or _is_pipe(self.path)
         self._head: list[bytes] = []
         self._rest: Iterator[bytes] | None = None
@@ -141,6 +141,14 @@ class Input:
 
     def _used_up(self) -> SourceError:
         return SourceError(f"{self._called()} can be read only once", do="save it to a file first")
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home folder, where there is one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def _is_pipe(path: Path) -> bool:

@@ -12,7 +12,7 @@ from embedkit.errors import InvalidInputError, SourceError
 from embedkit.protocols import Source
 from embedkit.registry import Spec, create, names
 from embedkit_connectors.files import FileSource
-from embedkit_connectors.inputs import SUFFIXES, Input, cannot_read
+from embedkit_connectors.inputs import SUFFIXES, Input, cannot_read, expanded
 
 _SPEC = re.compile(r"[A-Za-z][\w.+-]*(?=[:?]|$)")
 _PARQUET = b"PAR1"
@@ -54,7 +54,7 @@ def _named(data: str | Path) -> Source:
         raise InvalidInputError("expected the path of a file, got an empty one")
     if "\0" in text:
         raise InvalidInputError("expected the path of a file, got one with a NUL character in it")
-    path = Path(data).expanduser()
+    path = expanded(data)
     if text == "-":
         return _checked(_of_input(Input(text)))
     try:
@@ -127,14 +127,14 @@ def _sniff(text: str) -> str:
     """Tell the format of a text by its first lines."""
     if text.lstrip()[:1] in ("{", "["):
         return "jsonl"
-    from embedkit_connectors.dialect import sniff
+    from embedkit_connectors.dialect import like_names, sniff
     from embedkit_connectors.rows import LONE
 
     lines = list(io.StringIO(text, newline=""))
     if len(lines) > 2 and not lines[-1].endswith("\n"):
         lines.pop()  # it may be cut
     found = sniff(lines)
-    even = found.rows > 0 and found.share >= 0.9
+    even = found.rows > 0 and found.share >= 0.9 and like_names(found.header)
     return "csv" if even and found.dialect.delimiter != LONE else "text"
 
 

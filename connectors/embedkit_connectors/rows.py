@@ -31,10 +31,16 @@ class Dialect(NamedTuple):
         One character; ``LONE`` in a file of one column.
     quote : str or None
         What fields may be enclosed in; None where quotes are characters like others.
+    escape : str or None
+        What takes the next character literally; within quotes, a quote is also written twice.
+    skip : bool
+        Whether blanks after a delimiter are left out.
     """
 
     delimiter: str
     quote: str | None
+    escape: str | None = None
+    skip: bool = False
 
 
 class Row(NamedTuple):
@@ -68,9 +74,9 @@ class RowParser:
         """Characters to wait for before an open row is tried again."""
 
     @property
-    def holds(self) -> bool:
-        """Whether lines are held whose row is not complete."""
-        return bool(self._held)
+    def holds(self) -> int:
+        """How many lines are held whose row is not complete."""
+        return len(self._held)
 
     def feed(self, lines: list[str], *, final: bool = False) -> tuple[list[list[str]], list[int]]:
         """Return the rows that are complete, and the number of the line where each begins.
@@ -116,6 +122,8 @@ class RowParser:
             map(held.__getitem__, range(position, len(held))),
             delimiter=self.dialect.delimiter,
             quotechar=quote,
+            escapechar=self.dialect.escape,
+            skipinitialspace=self.dialect.skip,
             quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL,
             strict=True,
         )

@@ -21,7 +21,7 @@ from embedkit_connectors.batch import (
     line_array,
 )
 from embedkit_connectors.files import FileSource
-from embedkit_connectors.inputs import Input, cannot_read
+from embedkit_connectors.inputs import Input, cannot_read, expanded
 from embedkit_connectors.lines import Lines, fault, read_text
 
 TEXT_SUFFIXES = (".txt", ".md", ".rst", ".text")
@@ -116,7 +116,7 @@ class FolderSource:
 
     def __init__(self, path: str | Path, *, encoding: str | None = None) -> None:
         self.label = str(path)
-        self.path = Path(path).expanduser()
+        self.path = expanded(path)
         self.encoding = encoding
 
     @property
@@ -140,6 +140,8 @@ class FolderSource:
         SourceError
             A folder that is missing, cannot be read or holds no text files.
         """
+        if self.path.is_file():
+            raise SourceError(f"expected a folder, got the file {self.label}", do="name it alone")
         rows: list[tuple[int, str, str, int]] = []
         rejects: list[Reject] = []
         size, number, others = 0, 0, ""

@@ -157,6 +157,49 @@ def test_an_empty_file_is_an_error(read, write, content):
         read(write("a.csv", content))
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        'id, text\n1, "hello, world"\n2, "x"\n',
+        "id,text\n1,'hello, world'\n2,'x'\n",
+        "sep=;\nid;text\n1;hello, world\n2;x\n",
+        'id,text\n1,"hello, world",\n2,x,,\n',
+        "\n\nid|text\n1|hello, world\n\n2|x\n",
+    ],
+    ids=["blanks", "single quotes", "sep", "trailing", "blank lines"],
+)
+def test_other_ways_to_write_a_table(read, write, content):
+    found = read(write("a.csv", content))
+    assert found.rows == [{"id": "1", "text": "hello, world"}, {"id": "2", "text": "x"}]
+    assert found.rejects == []
+
+
+def test_quotes_that_a_backslash_escapes(read, write):
+    found = read(write("a.csv", 'id,text\n1,"say \\"hi, you\\" now"\n2,"a, b"\n'))
+    assert found.values("text") == ['say "hi, you" now', "a, b"]
+    # but a backslash is kept where quotes are written twice
+    found = read(write("b.csv", 'id,text\n1,"so \\"", he said"\n2,$\\alpha$\n'))
+    assert found.values("text") == ['so \\", he said', "$\\alpha$"]
+
+
+def test_commas_without_quotes_do_not_hide_the_columns(read, write):
+    found = read(write("a.csv", "id,text\n1,a, b\n2,c, d, e\n3,f\n"))
+    assert found.rows == [{"id": "3", "text": "f"}]
+    assert sorted(found.refused) == [2, 3]
+    path = write("b.csv", "title, year\nOne, two\nThree, four, five\n")
+    assert read(f"csv:{path}?delimiter=none").values("title, year") == [
+        "One, two",
+        "Three, four, five",
+    ]
+
+
+def test_the_sample_is_not_blinded_by_an_open_quote(read, write):
+    rows = "".join(f"{i};one, two, three\n" for i in range(3000))
+    found = read(write("a.csv", f'id;text\nx;"open\n{rows}'))
+    assert len(found.rows) == 3000
+    assert list(found.refused) == [2]
+
+
 def test_ragged_rows_are_refused_and_the_rest_goes_on(read, write):
     found = read(write("a.csv", "id,text,n\n1,a,1\n2,b\n3,c,3,4,5\n\n   \n4,d,4\n"))
     assert found.values("id") == ["1", "4"]

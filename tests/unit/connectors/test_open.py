@@ -38,6 +38,7 @@ TABLE = "id,text\n1,a\n2,b\n"
         ("noname2", '\n {"a": 1}\n', "JsonLinesSource"),
         ("a.log", "one line\nanother, line\n", "TextSource"),
         ("a.dat", "single", "TextSource"),
+        ("prose", "Hello there, world.\nThis, that.\n", "TextSource"),
         ("wrong.csv", '{"id": 1, "text": "a"}\n', "JsonLinesSource"),
     ],
 )
@@ -90,6 +91,10 @@ def test_what_is_no_file_at_all(tmp_path):
         open_source("a\0b")
     with pytest.raises(SourceError, match="got the folder"):
         open_source(f"csv:{tmp_path}")
+    with pytest.raises(InvalidInputError):
+        open_source("csv:")
+    with pytest.raises(SourceNotFoundError):
+        open_source("~no-such-user/a.csv")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt", "a.parquet", "a", "a.csv.gz"])

@@ -99,6 +99,8 @@ def test_a_folder_without_text_files_is_an_error(read, write, tmp_path):
     (tmp_path / "void").mkdir()
     with pytest.raises(SourceError, match="found none; name a file"):
         read(tmp_path / "void")
+    with pytest.raises(SourceError, match="got the file"):
+        read(f"folder:{tmp_path / 'data' / 'q.csv'}")
     with pytest.raises(SourceNotFoundError):
         read(f"folder:{tmp_path / 'nope'}")
 
