@@ -17,11 +17,12 @@ _WIDER = {
 }
 
 # What a text must look like to be taken for a type. Numbers with a leading zero stay text: they
-# are codes (a post code, a telephone number) more often than numbers.
+# are codes (a post code, a telephone number) more often than numbers; so do numbers of more digits
+# than the type keeps.
 _PATTERNS = {
     "BOOLEAN": r"(?i:true|false)",
-    "BIGINT": r"-?(0|[1-9][0-9]{0,17})",
-    "DOUBLE": r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?",
+    "BIGINT": r"-?(0|[1-9][0-9]{0,18})",
+    "DOUBLE": r"[-+]?(0|[1-9][0-9]{0,14})?(\.[0-9]*)?([eE][-+]?[0-9]{1,3})?",
     "DATE": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "TIMESTAMP": r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?Z?",
 }
