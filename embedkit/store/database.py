@@ -21,6 +21,11 @@ _CLOSED_NETWORK: _Config = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
+_WRITER: _Config = _CLOSED_NETWORK | {
+    # A quarter of the default: a small collection then takes a quarter of the disk, and a large
+    # one is as quick.
+    "default_block_size": "65536",
+}
 WRITER_MEMORY = "2GB"
 """What DuckDB may hold in memory before it spills into the collection's folder."""
 
@@ -67,7 +72,7 @@ def connect_planner(layout: Layout, published: Path | None) -> Connection:
 def connect_writer(layout: Layout) -> Connection:
     """Open the writer's own database, made or migrated as needed. The lock must be held."""
     with translated(layout.work):
-        connection = duckdb.connect(layout.work, config=_CLOSED_NETWORK)
+        connection = duckdb.connect(layout.work, config=_WRITER)
         try:
             _bound_memory(connection, layout.temporary)
             migrate(connection)
