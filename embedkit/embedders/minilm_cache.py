@@ -1,7 +1,8 @@
 """Keeps the converted MiniLM between processes: converting takes 0.5 s, loading 0.1 s.
 
-What is kept is derived, so damage is never an error: a folder that does not check is made anew. Each
-is written aside and renamed, so that two processes at once, or a crash, leave a whole one or none.
+What is kept is derived, so damage is never an error: a folder that does not check is made anew.
+Each is written aside and renamed, so that two processes at once, or a crash, leave a whole one or
+none.
 """
 
 from __future__ import annotations

@@ -62,12 +62,12 @@ def write_model(weights: Path, folder: Path, precision: Precision) -> None:
 
 
 def _variables(read: Read) -> Iterator[tuple[str, Array]]:
-    yield "encoder/activation", np.int8(GELU)[...]
-    yield "encoder/embeddings_merge", np.int8(ADD)[...]
-    yield "encoder/multi_query_attention", np.int8(0)[...]
-    yield "encoder/num_heads", np.int16(HEADS)[...]
-    yield "encoder/pre_norm", np.int8(0)[...]
-    yield "encoder/scale_embeddings", np.int8(0)[...]
+    yield "encoder/activation", np.array(GELU, np.int8)
+    yield "encoder/embeddings_merge", np.array(ADD, np.int8)
+    yield "encoder/multi_query_attention", np.array(0, np.int8)
+    yield "encoder/num_heads", np.array(HEADS, np.int16)
+    yield "encoder/pre_norm", np.array(0, np.int8)
+    yield "encoder/scale_embeddings", np.array(0, np.int8)
     yield "encoder/embeddings_0/weight", read("embeddings.word_embeddings.weight")
     yield "encoder/embeddings_1/weight", read("embeddings.token_type_embeddings.weight")
     yield "encoder/position_encodings/encodings", read("embeddings.position_embeddings.weight")
