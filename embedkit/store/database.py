@@ -10,7 +10,13 @@ from typing import Any
 
 import duckdb
 
-from embedkit.errors import CollectionLockedError, DamagedError, EmbedkitError, StorageError
+from embedkit.errors import (
+    CollectionLockedError,
+    DamagedError,
+    EmbedkitError,
+    FormatVersionError,
+    StorageError,
+)
 from embedkit.integrity import storage_error
 from embedkit.store.layout import Layout
 
@@ -164,9 +170,22 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
 
 
 def migrate(connection: Connection) -> None:
-    """Bring a database to the present schema."""
-    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-    version = _meta(connection, "schema") if "meta" in tables else 0
+    """Bring a database to the present schema.
+
+    Raises
+    ------
+    FormatVersionError
+        A newer embedkit wrote it.
+    """
+    try:
+        version = _meta(connection, "schema")
+    except duckdb.CatalogException:
+        version = 0  # there are no tables yet
+    if version > len(MIGRATIONS):
+        raise FormatVersionError(
+            f"the records have schema {version}, this embedkit knows up to {len(MIGRATIONS)}",
+            do="upgrade embedkit: pip install -U embedkit",
+        )
     for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
         with transaction(connection):
             step(connection)
@@ -203,13 +222,14 @@ def commit(connection: Connection, layout: Layout) -> Iterator[None]:
     """
     with transaction(connection):
         yield
-        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'commits'")
-    write_commits(connection, layout)
+        query = "UPDATE meta SET value = value + 1 WHERE key = 'commits' RETURNING value"
+        count = int(scalar(connection, query))
+    write_commits(layout, count)
 
 
-def write_commits(connection: Connection, layout: Layout) -> None:
+def write_commits(layout: Layout, commits: int) -> None:
     """Write the count beside the database: a lower bound, which need not be durable."""
-    count = str(committed(connection)).encode()
+    count = str(commits).encode()
     with contextlib.suppress(OSError):
         layout.commits.write_bytes(b"%s %08x\n" % (count, zlib.crc32(count)))
 

@@ -44,6 +44,8 @@ _REFUSED = {
     "PARAMETER": "a parameter",
     "LAMBDA": "a lambda",
 }
+_TIME_WORDS = {"current_date", "current_timestamp", "localtimestamp"}
+"""Words of SQL for the time of the query, which look like columns."""
 _TIME = {"now", "today", "current_date", "get_current_timestamp", "transaction_timestamp"}
 """Functions of the time of the query: the only ones allowed that have no constant result."""
 
@@ -119,7 +121,9 @@ class Filter:
             if kind not in _ALLOWED:
                 raise _refused(where, _REFUSED.get(kind, kind.lower()))
             if kind == "COLUMN_REF":
-                self._check_column(node["column_names"][0])
+                names = node["column_names"]
+                if len(names) > 1 or names[0].casefold() not in _TIME_WORDS:
+                    self._check_column(names[0])
             elif kind == "FUNCTION":
                 functions.add(str(node["function_name"]).lower())
         for name in sorted(functions - _TIME):

@@ -188,7 +188,7 @@ class Writer:
             if isinstance(error, DamagedError):
                 raise
             raise storage_error(error, layout.root) from error
-        write_commits(self.connection, layout)
+        write_commits(layout, manifest.commits)
         previous, self.manifest = self.manifest, manifest
         self._collect(previous)
         return manifest
