@@ -71,7 +71,7 @@ class PyNNDescentBackend(BaseBackend):
         n_neighbors: int = 30,
         pruning_degree_multiplier: float = 3.0,
         diversify_prob: float = 0.0,
-        epsilon: float = 0.2,
+        epsilon: float = 0.3,
         seed: int = 0,
     ) -> None:
         self._check_at_least("n_neighbors", n_neighbors, 2)

@@ -1,15 +1,17 @@
 """turbovec: a scan over vectors quantised to 2 or 4 bits a dimension (TurboQuant).
 
 Its own scores are rough, so it proposes several times the candidates that are asked for; the
-caller scores those exactly. Filters are passed down as a mask. Searching releases the GIL and is
-safe from several threads.
+caller scores those exactly. How many is decided by each query: until the worst proposal lies so
+far below the last one needed that rounding can hardly have swapped them. Filters are passed down
+as a mask. Searching releases the GIL and is safe from several threads.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import turbovec
@@ -21,10 +23,19 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Mask, Vectors
 
 FILE = "codes.tv"
+NOISE = "noise.json"
 WIDTH = 8
 """turbovec wants a dimension that is a multiple of this; zeros fill it up."""
 SAMPLE = 4096
 """Rows that the calibration is fitted on."""
+CHUNK = 65536
+POOL = 50
+"""Candidates proposed at least."""
+WIDER = 4
+MOST = 2048
+"""Candidates beyond which a pool is not widened: scoring them costs more than it finds."""
+SAFE = 3.0
+"""Standard deviations of the scores' error between the last needed and the worst proposal."""
 
 
 class TurbovecBackend(BaseBackend):
@@ -47,35 +58,61 @@ class TurbovecBackend(BaseBackend):
 
     def build(self, vectors: Vectors) -> None:
         """Quantise the vectors."""
-        rows, dim = vectors.shape
-        index = turbovec.TurboQuantIndex(_padded(dim), self.bits)
-        sample = np.random.default_rng(0).choice(rows, min(rows, SAMPLE), replace=False)
+        rows = len(vectors)
+        chosen = np.random.default_rng(0).choice(rows, min(rows, SAMPLE), replace=False)
+        sample = _pad(vectors[np.sort(chosen)])
+        self._index = self._empty(sample)
+        for start in range(0, rows, CHUNK):
+            self._index.add(_pad(vectors[start : start + CHUNK]))
+        self._index.prepare()
+        self._noise = self._measure_noise(sample)
+
+    def _empty(self, sample: Vectors) -> Any:
+        """Return an index without rows, calibrated on a sample of those to come."""
+        index = turbovec.TurboQuantIndex(sample.shape[1], self.bits)
         # Where all vectors are alike there is nothing to calibrate, and the library refuses.
         with contextlib.suppress(ValueError):
-            index.calibrate(_pad(vectors[np.sort(sample)]))
-        for start in range(0, rows, 65536):
-            index.add(_pad(vectors[start : start + 65536]))
-        index.prepare()
-        self._index = index
+            index.calibrate(sample)
+        return index
+
+    def _measure_noise(self, sample: Vectors) -> float:
+        """Return the standard deviation of the quantised scores' error."""
+        index = self._empty(sample)
+        index.add(sample[:512])
+        rough, rows = index.search(sample[:64], len(index))
+        exact = np.take_along_axis(sample[:64] @ sample[:512].T, rows, 1)
+        return float(np.std(rough - exact))
 
     def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
-        """Propose about five times n positions, at least 50."""
-        wanted = max(50, n + 40, int(1.5 * n))
+        """Propose positions, many enough to hold the n nearest."""
+        return self._pool(_pad(queries), n, max(POOL, n + n // 2), mask)
+
+    def _pool(self, filled: Vectors, n: int, size: int, mask: Mask | None) -> Keys:
         if mask is None:
-            positions = self._index.search(_pad(queries), wanted)[1]
+            scores, found = self._index.search(filled, size)
         else:
-            positions = self._index.search(_pad(queries), wanted, mask=mask)[1]
-        found: Keys = positions
-        return found
+            scores, found = self._index.search(filled, size, mask=mask)
+        if found.shape[1] < size or size >= MOST:
+            return np.asarray(found, np.int64)
+        close = scores[:, n - 1] - scores[:, -1] < SAFE * self._noise
+        if not close.any():
+            return np.asarray(found, np.int64)
+        more = self._pool(filled[close], n, min(MOST, WIDER * size), mask)
+        wider = np.full((len(found), more.shape[1]), -1, np.int64)
+        wider[:, :size] = found
+        wider[close] = more
+        return wider
 
     def save(self, folder: Path) -> None:
-        """Write the codes."""
+        """Write the codes, and how rough they are."""
         self._index.write(str(folder / FILE), durable=False)
+        (folder / NOISE).write_text(json.dumps(self._noise), encoding="utf-8")
 
     def load(self, folder: Path, *, rows: int, dim: int) -> None:
-        """Read the codes."""
+        """Read what ``save`` wrote."""
         self._index = turbovec.TurboQuantIndex.load(str(folder / FILE))
         self._index.prepare()
+        self._noise = float(json.loads((folder / NOISE).read_text(encoding="utf-8")))
 
 
 def _padded(dim: int) -> int:

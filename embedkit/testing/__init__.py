@@ -1,0 +1,22 @@
+"""Checks for authors of backends: what every backend of a family must do.
+
+Plain functions that raise AssertionError and need no test framework; the tests of embedkit run
+them over every backend in its registry.
+"""
+
+from __future__ import annotations
+
+from embedkit.testing.backends import check_index_backend
+from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
+from embedkit.testing.indexes import INDEX_CHECKS, Case, check_index
+from embedkit.testing.measures import clustered_vectors
+
+__all__ = [
+    "EMBEDDER_CHECKS",
+    "INDEX_CHECKS",
+    "Case",
+    "check_embedder",
+    "check_index",
+    "check_index_backend",
+    "clustered_vectors",
+]

@@ -1,0 +1,79 @@
+"""What a backend of an index owes to those above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.protocols import IndexBackend
+from embedkit.testing.measures import (
+    clustered_vectors,
+    ensure,
+    ensure_positions,
+    temporary_folder,
+)
+from embedkit.validate import normalize
+
+if TYPE_CHECKING:
+    from embedkit.types import Vectors
+
+
+def check_index_backend(factory: Callable[[], IndexBackend]) -> None:
+    """Check what a backend owes to :class:`embedkit.indexes.rows.RowIndex`.
+
+    Parameters
+    ----------
+    factory : callable
+        Returns a new backend that was not built: the class itself, where all options have
+        defaults.
+
+    Raises
+    ------
+    AssertionError
+        Says what the backend did not do.
+    """
+    backend = factory()
+    ensure(isinstance(backend, IndexBackend), "does not fulfil the protocol IndexBackend")
+    ensure(0 < backend.tail_share <= 1, f"expected tail_share in (0, 1], got {backend.tail_share}")
+    for rows in (1, 2, 7, 100, 1000):
+        unit = normalize(clustered_vectors(rows, 30))
+        backend = factory()
+        backend.build(unit)
+        if backend.exact:
+            continue
+        for n in (1, 10, rows, rows + 5):
+            ensure_positions(backend.candidates(unit[:3], n), min(3, rows), rows)
+        nearest = backend.candidates(unit, 5)
+        own = (nearest == np.arange(rows)[:, None]).any(axis=1).mean()
+        ensure(own >= 0.9, f"{own:.0%} of {rows} vectors were proposed for themselves")
+        _check_backend_mask(backend, unit)
+        _check_backend_save(factory, backend, unit)
+
+
+def _check_backend_mask(backend: IndexBackend, unit: Vectors) -> None:
+    if not backend.takes_mask:
+        return
+    for share in (0.01, 0.5):
+        mask = np.random.default_rng(2).random(len(unit)) < share
+        mask[0] = True
+        found = backend.candidates(unit[:3], 5, mask)
+        ensure_positions(found, min(3, len(unit)), len(unit))
+        ensure(bool(mask[found[found >= 0]].all()), "a candidate is outside the mask")
+        least = min(5, int(mask.sum()))
+        ensure(bool(((found >= 0).sum(axis=1) >= least).all()), "the mask cost candidates")
+
+
+def _check_backend_save(
+    factory: Callable[[], IndexBackend], backend: IndexBackend, unit: Vectors
+) -> None:
+    expected = backend.candidates(unit[:5], 5)
+    with temporary_folder() as folder:
+        backend.save(folder)
+        after = backend.candidates(unit[:5], 5)
+        ensure(bool(np.array_equal(expected, after)), "saving changed the answers")
+        loaded = factory()
+        loaded.load(folder, rows=len(unit), dim=unit.shape[1])
+        got = loaded.candidates(unit[:5], 5)
+        ensure(bool(np.array_equal(expected, got)), "loading changed the answers")

@@ -1,0 +1,39 @@
+"""Every index in the registry, with both metrics, does what every index must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from embedkit import registry
+from embedkit.testing import INDEX_CHECKS, Case, check_index_backend
+from embedkit.types import METRICS, Metric
+
+NAMES = [row.name for row in registry.rows("index")]
+FLOORS = {"flat": 1.0, "auto": 0.995, "turbovec": 0.995}
+"""Recall at 10; 0.97 for those that are not named."""
+ROWS = {"auto": 24_000}
+"""Enough to leave exact search behind."""
+
+
+@cache
+def case(name: str, metric: Metric) -> Case:
+    return Case(name, metric, rows=ROWS.get(name, 3000), floor=FLOORS.get(name, 0.97))
+
+
+@pytest.mark.parametrize("check", INDEX_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", NAMES)
+def test_index(name: str, metric: Metric, check: Callable[[Case], None]) -> None:
+    check(case(name, metric))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_index_backend(name: str) -> None:
+    check_index_backend(registry.resolve("index", name))
+
+
+def test_auto_leaves_exact_search_behind() -> None:
+    assert case("auto", "cosine").shared.resolved == "turbovec"
