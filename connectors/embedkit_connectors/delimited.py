@@ -200,6 +200,11 @@ class _Table:
                 f"{broken[0].reason}",
                 do="mend that line, or write csv:PATH?quote=none",
             )
+        if self._header and (reason := fault("\n".join(first))) is not None:
+            raise SourceError(
+                f"{reason} in the header, line {starts[0]}: {excerpt(' '.join(first))!r}",
+                do="mend that line, or name the encoding: csv:PATH?encoding=NAME",
+            )
         self.names = unique_names(first if self._header else [""] * len(first))
         self.parser.width = len(first)  # the survey did not see it in a very long first row
         return (rows[1:], starts[1:]) if self._header else (rows, starts)

@@ -87,20 +87,26 @@ class Input:
         SourceError
             What cannot be opened, or is empty.
         """
-        if self._once:
-            if self._used:
-                raise self._used_up()
-            if self._rest is None:
-                self._rest = self._open()
-                self._head = [next(self._rest, b"")]
-            head = self._head[0]
-        else:
-            blocks = self._open()
-            head = next(blocks, b"")
-            blocks.close()
+        try:
+            head = self._peek()
+        except DamagedInputError as error:
+            raise SourceError(error.message, do="get the file again") from error
         if not head:
             raise SourceError(f"{self._called()} is empty", do="give a file with records in it")
         return head
+
+    def _peek(self) -> bytes:
+        if not self._once:
+            blocks = self._open()
+            head = next(blocks, b"")
+            blocks.close()
+            return head
+        if self._used:
+            raise self._used_up()
+        if self._rest is None:
+            self._rest = self._open()
+            self._head = [next(self._rest, b"")]
+        return self._head[0]
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the decompressed bytes in blocks of up to 256 KiB.

@@ -181,8 +181,18 @@ def batch_of_arrow(table: pa.RecordBatch, row: int) -> Batch:
     ----------
     row : int
         Number of the first row.
+
+    Raises
+    ------
+    SourceError
+        Data that is not what its types say.
     """
-    clean = record_batch(table.schema.names, [canonical(column) for column in table.columns])
+    try:
+        names = table.schema.names
+        clean = record_batch(names, [canonical(column) for column in table.columns])
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # in a nested value or a name
+        reason = str(error).partition("\n")[0]
+        raise SourceError(f"expected sound Arrow data, got a fault: {reason}") from error
     lines = np.arange(row, row + clean.num_rows, dtype=np.int64)
     try:
         clean.validate(full=True)

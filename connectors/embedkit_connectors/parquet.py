@@ -44,7 +44,9 @@ class ParquetSource(FileSource):
                 for table in _tables(file):
                     yield batch_of_arrow(table, row)
                     row += table.num_rows
-        except (pa.ArrowException, OSError) as error:
+                if row - 1 != file.metadata.num_rows:
+                    raise pa.ArrowInvalid(f"it should have {file.metadata.num_rows:,} rows")
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             where = f" after row {row - 1:,}" if row > 1 else ""
             reason = str(error).partition("\n")[0]
             raise SourceError(

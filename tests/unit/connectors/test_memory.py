@@ -182,6 +182,15 @@ def test_arrow_data(shape):
             list(source.batches())
 
 
+def test_arrow_data_that_is_not_what_its_types_say(read):
+    raw = pa.array([b"ok", b"caf\xe9"])
+    text = pa.Array.from_buffers(pa.string(), 2, raw.buffers())
+    assert list(read(pa.table({"t": text})).refused) == [2]
+    nested = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), text)
+    with pytest.raises(SourceError, match="sound Arrow data"):
+        read(pa.table({"t": nested}))
+
+
 def test_a_lazy_frame_is_refused():
     with pytest.raises(InvalidInputError, match="got LazyFrame"):
         open_source(pl.LazyFrame({"a": [1]}))
