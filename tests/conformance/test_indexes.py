@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embedkit import registry
@@ -37,3 +39,14 @@ def test_index_backend(name: str) -> None:
 
 def test_auto_leaves_exact_search_behind() -> None:
     assert case("auto", "cosine").shared.resolved == "turbovec"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_saved_indexes_hold_no_code(name: str, tmp_path: Path) -> None:
+    """Opening an index from somebody else must not run their code: no pickles."""
+    case(name, "cosine").shared.save(tmp_path / "index")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".npy", ".tv", ".ann", ".txt"}
+    for path in files:
+        if path.suffix == ".npy":
+            np.load(path, allow_pickle=False)
