@@ -326,7 +326,12 @@ def _pieces(blocks: Iterator[bytes], end: bytes) -> Iterator[_Piece]:
 
 def _split(text: str, carriage: bool) -> list[str]:
     """Split at line feeds only, or, where lines end so, at carriage returns too; ends are kept."""
-    return list(io.StringIO(text, newline="" if carriage else "\n"))
+    if carriage:
+        return list(io.StringIO(text, newline=""))
+    lines = text.split("\n")
+    last = lines.pop()
+    lines = [line + "\n" for line in lines]
+    return [*lines, last] if last else lines
 
 
 def _looks_western(data: bytes) -> bool:
