@@ -421,6 +421,7 @@ def test_a_file_can_be_read_again(write):
     assert [b.table for b in source.batches()] == [b.table for b in source.batches()]
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded_whatever_the_rows(tmp_path: Path):
     path = tmp_path / "a.csv.gz"
     rows = "".join(f'{i},"{"word, " * 250}"\n' for i in range(1000)).encode()

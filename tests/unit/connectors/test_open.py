@@ -199,6 +199,7 @@ def test_standard_input_with_a_named_format_and_an_empty_one(read, stdin):
         open_source("-")
 
 
+@pytest.mark.slow
 def test_a_large_standard_input_through_a_real_pipe():
     code = (
         "from embedkit_connectors import open_source\n"
@@ -208,6 +209,7 @@ def test_a_large_standard_input_through_a_real_pipe():
     assert run_python(code, stdin=content) == "50000"
 
 
+@pytest.mark.slow
 def test_a_named_pipe_is_read_once(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
@@ -236,6 +238,7 @@ def test_errors_are_one_clear_line(write, tmp_path):
         assert "; " in str(caught.value)
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_no_library():
     code = (
         "import sys, embedkit_connectors\n"
@@ -244,6 +247,7 @@ def test_importing_the_package_loads_no_library():
     assert run_python(code) == "[]"
 
 
+@pytest.mark.slow
 def test_reading_files_loads_neither_pandas_nor_polars(write, tmp_path):
     paths = [write("a.csv", TABLE), write("a.txt", TABLE), write("a.jsonl", '{"a": true}')]
     pq.write_table(pa.table({"a": [1], "t": ["x"], "l": [[1]]}), tmp_path / "a.parquet")
