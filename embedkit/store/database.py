@@ -23,15 +23,17 @@ from embedkit.store.layout import Layout
 Connection = duckdb.DuckDBPyConnection
 
 _Config = dict[str, str | bool | int | float | list[str]]
-_CLOSED_NETWORK: _Config = {
+_QUIET: _Config = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-_WRITER: _Config = _CLOSED_NETWORK | {
+_WRITER: _Config = _QUIET | {
     # A quarter of the default: a small collection then takes a quarter of the disk, and a large
     # one is as quick.
     "default_block_size": "65536",
 }
+_NO_BAR = "SET enable_progress_bar = false"
+"""Where DuckDB takes the process for a person's, it draws a bar on stdout, amid our data."""
 WRITER_MEMORY = "2GB"
 """What DuckDB may hold in memory before it spills into the collection's folder."""
 
@@ -43,10 +45,11 @@ def connect_reader(path: Path) -> Connection:
     twice the same database, though another file may have taken its place meanwhile.
     """
     with translated(path):
-        connection = duckdb.connect(":memory:", config=_CLOSED_NETWORK)
+        connection = duckdb.connect(":memory:", config=_QUIET)
         try:
             connection.execute(f"ATTACH {quote_text(str(path))} AS published (READ_ONLY)")
             connection.execute("USE published")
+            connection.execute(_NO_BAR)
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
         except BaseException:
@@ -65,7 +68,7 @@ def reader_cursor(connection: Connection) -> Connection:
 def connect_planner(layout: Layout, published: Path | None) -> Connection:
     """Open a database in memory with a view of the published records, to plan without writing."""
     with translated(layout.root):
-        connection = duckdb.connect(":memory:", config=_CLOSED_NETWORK)
+        connection = duckdb.connect(":memory:", config=_QUIET)
         _bound_memory(connection, None)
         if published is None:
             migrate(connection)
@@ -89,6 +92,7 @@ def connect_writer(layout: Layout) -> Connection:
 
 
 def _bound_memory(connection: Connection, temporary: Path | None) -> None:
+    connection.execute(_NO_BAR)
     connection.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
     if temporary is not None:
