@@ -122,7 +122,8 @@ class MiniLMEmbedder(BaseEmbedder):
 
     def _encode(self, model: _Model, ids: list[list[int]], out: Vectors) -> None:
         """Write the sum of the last layer over the tokens of each text into ``out``."""
-        batches = list(_batches(ids))
+        # Padding changes the last bits, and rounding to 8 bits makes much of them.
+        batches = list(_batches(ids, uniform=self.precision == "int8"))
 
         def run(batch: Keys) -> None:
             rows = [ids[i] for i in batch]
@@ -158,12 +159,21 @@ def _tokenize(model: _Model, texts: list[str], tokens: Keys) -> list[list[int]]:
     return ids
 
 
-def _batches(ids: list[list[int]]) -> Iterator[Keys]:
-    """Group texts of like length, the longest first, into batches of about BATCH_TOKENS."""
+def _batches(ids: list[list[int]], *, uniform: bool) -> Iterator[Keys]:
+    """Group texts of like length, the longest first, into batches of about BATCH_TOKENS.
+
+    Parameters
+    ----------
+    uniform : bool
+        Put only texts of the same length together, so that nothing is padded.
+    """
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     order = np.argsort(-lengths, kind="stable")
-    totals = np.cumsum(lengths[order])
-    cuts = np.flatnonzero(np.diff(totals // BATCH_TOKENS)) + 1
+    lengths = lengths[order]
+    cut = np.diff(np.cumsum(lengths) // BATCH_TOKENS) > 0
+    if uniform:
+        cut |= np.diff(lengths) != 0
+    cuts = np.flatnonzero(cut) + 1
     for first, last in pairwise([0, *cuts.tolist(), len(ids)]):
         yield order[first:last]
 
