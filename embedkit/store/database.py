@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,7 +71,7 @@ def connect_planner(layout: Layout, published: Path | None) -> Connection:
     """Open a database in memory with a view of the published records, to plan without writing."""
     with translated(layout.root):
         connection = duckdb.connect(":memory:", config=_QUIET)
-        _bound_memory(connection, None)
+        _bound_memory(connection, Path(tempfile.gettempdir()) / f"embedkit-{os.getpid()}")
         if published is None:
             migrate(connection)
         else:
@@ -91,12 +93,11 @@ def connect_writer(layout: Layout) -> Connection:
         return connection
 
 
-def _bound_memory(connection: Connection, temporary: Path | None) -> None:
+def _bound_memory(connection: Connection, temporary: Path) -> None:
     connection.execute(_NO_BAR)
     connection.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
-    if temporary is not None:
-        connection.execute(f"SET temp_directory = {quote_text(str(temporary))}")
+    connection.execute(f"SET temp_directory = {quote_text(str(temporary))}")
 
 
 @contextlib.contextmanager
