@@ -97,7 +97,9 @@ class SourceBatch(Protocol):
 
     @property
     def table(self) -> pa.RecordBatch:
-        """The rows, in columns of the plain types: bool, int64, float64, string, date32,
+        """The rows, in columns of plain types.
+
+        Those are bool, int64, float64, string, date32,
         timestamp[us], and string with the field metadata ``{"embedkit.type": "json"}`` for nested
         values. Batches may differ in their columns and types; the store unites them.
         """
@@ -132,8 +134,8 @@ class Source(Protocol):
         """False where every column is text whose type must be found out (CSV)."""
 
     @property
-    def single_text(self) -> bool:
-        """True where a row is nothing but a text (plain text files): its column is ``text``."""
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed while reading that a person should know, such as the encoding."""
 
     def batches(self) -> Iterator[SourceBatch]:
         """Yield at least one batch, empty where the source has columns but no rows."""

@@ -13,7 +13,6 @@ class FileSource:
     """Base of the sources that read one file."""
 
     typed = True
-    single_text = False
 
     def __init__(self, path: str | Path | Input, *, encoding: str | None = None) -> None:
         if not str(path):

@@ -44,6 +44,7 @@ class MemorySource:
     """
 
     typed = True
+    notes: tuple[str, ...] = ()
 
     def __init__(self, data: Any, *, name: str = "memory") -> None:
         self.name = name
@@ -64,11 +65,6 @@ class MemorySource:
     def stem(self) -> str:
         """The name."""
         return self.name
-
-    @property
-    def single_text(self) -> bool:
-        """Whether the rows are bare texts: the first one is."""
-        return isinstance(self._first, str)
 
     def __repr__(self) -> str:
         return f"MemorySource(name={self.name!r})"

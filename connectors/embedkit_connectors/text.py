@@ -38,11 +38,6 @@ class TextSource(FileSource):
         Such as ``utf-8``, ``cp1252``, ``shift_jis``.
     """
 
-    single_text = True
-
-    def __init__(self, path: str | Path | Input, *, encoding: str | None = None) -> None:
-        super().__init__(path, encoding=encoding)
-
     def batches(self) -> Iterator[Batch]:
         """Yield the lines in batches; see :class:`embedkit.protocols.Source`.
 
@@ -112,7 +107,7 @@ class FolderSource:
     """
 
     typed = True
-    single_text = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path, *, encoding: str | None = None) -> None:
         self.label = str(path)

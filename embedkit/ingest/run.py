@@ -96,7 +96,7 @@ def planned_report(collection: str, request: Request, plan: Plan, seconds: float
         reused=plan.reused,
         seconds=round(seconds, 3),
         status="planned",
-        notes=_incomplete(request, plan),
+        notes=_notes(request, plan),
     )
 
 
@@ -167,7 +167,7 @@ class Run:
         ]
         self._first_seq = int(scalar(connection, "SELECT coalesce(max(seq), -1) + 1 FROM records"))
         self.counts.failed = plan.failed
-        self.counts.notes += _incomplete(self.request, plan)
+        self.counts.notes += _notes(self.request, plan)
 
     def _register(self, choice: Choice) -> int:
         connection = self.writer.connection
@@ -361,10 +361,11 @@ def _ledger_counts(report: Report) -> dict[str, int | float]:
     return {name: getattr(report, name) for name in names}
 
 
-def _incomplete(request: Request, plan: Plan) -> tuple[str, ...]:
-    if not (request.sync and plan.gone and not plan.complete):
-        return ()
-    return (
-        f"{plan.gone:,} records are not in the source any more, but were not removed: some rows "
-        "could not be read, and these may be among them",
-    )
+def _notes(request: Request, plan: Plan) -> tuple[str, ...]:
+    notes = request.source.notes
+    if request.sync and plan.gone and not plan.complete:
+        notes += (
+            f"{plan.gone:,} records are not in the source any more, but were not removed: some "
+            "rows could not be read, and these may be among them",
+        )
+    return notes

@@ -39,7 +39,6 @@ def test_every_column_is_text_and_an_empty_field_stays_empty(write):
     source = open_source(write("a.csv", "id,n\n007,\n1e3,true\n"))
     (batch,) = source.batches()
     assert source.typed is False
-    assert source.single_text is False
     assert [str(kind) for kind in batch.table.schema.types] == ["string", "string"]
     assert batch.table.to_pydict() == {"id": ["007", "1e3"], "n": ["", "true"]}
 

@@ -16,7 +16,7 @@ from embedkit_connectors import MemorySource, open_source
 
 def test_texts(read):
     source = open_source(["a", "b"])
-    assert (source.single_text, source.stem, source.name) == (True, "memory", "memory")
+    assert (source.stem, source.name) == ("memory", "memory")
     assert read(["a", "b"]).rows == [{"text": "a"}, {"text": "b"}]
     assert MemorySource(["a"], name="mine").name == "mine"
 

@@ -15,7 +15,6 @@ def test_a_record_a_line_without_the_blank_ones(read, write):
     assert found.columns == ["text"]
     assert found.values("text") == ["first, line", "  second ", "third", "fourth"]
     assert found.lines == [2, 3, 6, 7]
-    assert open_source(path).single_text is True
 
 
 def test_encodings_and_bad_bytes(read, write):
@@ -51,7 +50,7 @@ def test_a_folder_is_a_record_a_file(read, write, tmp_path):
     write("docs/.hidden.txt", "no")
     write("docs/.git/d.txt", "no")
     source = open_source(tmp_path / "docs")
-    assert (source.stem, source.single_text) == ("docs", False)
+    assert source.stem == "docs"
     found = read(tmp_path / "docs")
     assert found.columns == ["id", "text", "path", "size"]
     assert [(row["id"], row["text"]) for row in found.rows] == [
