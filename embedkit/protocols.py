@@ -61,7 +61,11 @@ class IndexBackend(Protocol):
         """Build on unit vectors, shape (n, dim), n >= 1; positions are their row numbers."""
 
     def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
-        """Propose up to n positions for each unit query, shape (n_queries, <= n), -1 for none."""
+        """Propose positions that hold the n nearest of each unit query, -1 for none.
+
+        Shape (n_queries, any): a backend whose own scores are rough proposes more than n, and
+        knows itself how many more.
+        """
 
     def save(self, folder: Path) -> None:
         """Write everything that ``load`` needs into an existing folder."""
