@@ -14,8 +14,6 @@ import click
 from embedkit_cli.text import clean, cut, pad, width
 
 GAP = 2
-COMFORTABLE = 60
-"""Columns that the text of a table should have before more columns are added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +27,8 @@ class Column:
     """Takes what the others leave, and is cut first. One at most."""
     optional: bool = False
     """Left out where there is no room."""
+    comfortable: int = 60
+    """What a column that stretches should have before optional ones are added."""
     widest: int = 0
     """Columns of the terminal that it may take; 0 for no limit of its own."""
 
@@ -74,7 +74,7 @@ def _widths(columns: Sequence[Column], cells: list[list[str]], total: int) -> li
     left = total - sum(widths) - GAP * (sum(map(bool, widths)) + (stretch is not None) - 1)
     wanted = 0
     if stretch is not None:
-        wanted = min(capped[stretch], max(COMFORTABLE, left * 6 // 10))
+        wanted = min(capped[stretch], max(columns[stretch].comfortable, left * 6 // 10))
     for i, column in enumerate(columns):
         if column.optional and left - capped[i] - GAP >= wanted:
             widths[i] = capped[i]

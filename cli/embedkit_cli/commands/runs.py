@@ -87,7 +87,12 @@ def _table(found: list[RunInfo]) -> str:
     if not found:
         return ""
     counts = [
-        Column(kind, [run.counts.get(kind, 0) for run in found], right=True)
+        Column(
+            kind,
+            [run.counts.get(kind, 0) for run in found],
+            right=True,
+            optional=kind not in ("new", "failed"),
+        )
         for kind in ("new", "changed", "unchanged", "removed", "failed")
     ]
     return render(
@@ -96,6 +101,6 @@ def _table(found: list[RunInfo]) -> str:
             Column("started (UTC)", [f"{run.started:%Y-%m-%d %H:%M}" for run in found]),
             Column("status", [run.status for run in found]),
             *counts,
-            Column("source", [run.source for run in found], stretch=True),
+            Column("source", [run.source for run in found], stretch=True, comfortable=20),
         ]
     )
