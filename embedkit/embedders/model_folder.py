@@ -1,13 +1,11 @@
-"""What names a sentence-transformers model exactly, found without loading it."""
+"""What names a model in a local folder exactly, found without loading it."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 
-from embedkit.embedders.weights import hub_cache
 from embedkit.integrity import PAGE, PAGES, WHOLE
 
 _PARTS = {".safetensors", ".bin", ".json", ".txt", ".model", ".pt", ".onnx"}
@@ -34,16 +32,6 @@ def fingerprint(folder: Path) -> str:
                 file.seek((size - PAGE) * i // (PAGES - 1))
                 digest.update(file.read(PAGE))
     return digest.hexdigest()
-
-
-def hub_revision(model: str, revision: str | None) -> str | None:
-    """Return the commit that a revision of a hub's model means on this machine, None if unknown."""
-    revision = revision or "main"
-    if re.fullmatch("[0-9a-f]{40}", revision):
-        return revision
-    name = model if "/" in model else f"sentence-transformers/{model}"
-    ref = hub_cache(name) / "refs" / revision
-    return ref.read_text().strip() if ref.is_file() else None
 
 
 def looks_like_a_path(model: str) -> bool:

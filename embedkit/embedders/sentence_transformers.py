@@ -11,8 +11,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from embedkit.embedders.base import BaseEmbedder, Lazy
+from embedkit.embedders.hub import hub_reachable, hub_revision
 from embedkit.embedders.long_texts import HEAD, READ, estimate, portions
-from embedkit.embedders.model_folder import fingerprint, hub_revision, looks_like_a_path
+from embedkit.embedders.model_folder import fingerprint, looks_like_a_path
 from embedkit.errors import EmbedkitError, InvalidInputError, WeightsError
 from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim, normalize
@@ -107,24 +108,29 @@ class SentenceTransformersEmbedder(BaseEmbedder):
                 f"expected the folder of a sentence-transformers model, {self.model} is not there",
                 do="check the path",
             )
+        offline = local or not hub_reachable()
         try:
             model = SentenceTransformer(
                 str(self._folder) if local else self.model,
                 device=self.device or best_device(),
                 revision=None if local else self.revision,
                 truncate_dim=self.dimension,
-                local_files_only=local,
+                local_files_only=offline,
                 trust_remote_code=False,
             )
         except Exception as error:  # its errors share no root: OSError, ValueError, httpx's, ...
-            cause = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise WeightsError(
-                f"sentence-transformers cannot load {self.model!r} ({cause})",
-                do="check the name; where the hub cannot be reached, give the path of a folder "
-                "that holds the model",
-            ) from error
+            raise self._not_loaded(error, offline=offline and not local) from error
         model.eval()
         return model
+
+    def _not_loaded(self, error: Exception, *, offline: bool) -> WeightsError:
+        cause = str(error).strip().partition("\n")[0] or type(error).__name__
+        if offline:
+            cause = "it is not on this machine, and the hub cannot be reached"
+        return WeightsError(
+            f"sentence-transformers cannot load {self.model!r}: {cause}",
+            do="check the name, or give the path of a folder that holds the model",
+        )
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         model = self._loaded.get()

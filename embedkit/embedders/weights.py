@@ -7,12 +7,12 @@ revision. Whoever carries them need not be trusted: the SHA-256 of both files is
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from embedkit.embedders.hub import hub_cache, hub_reachable
 from embedkit.errors import WeightsError
 from embedkit.integrity import sha256
 
@@ -108,21 +108,14 @@ def _places(path: str | Path | None) -> Iterator[tuple[Origin, Path]]:
     yield "hub cache", hub_cache(REPOSITORY) / "snapshots" / REVISION
 
 
-def hub_cache(repository: str) -> Path:
-    """Return where huggingface_hub keeps a model's snapshots, as its documentation says."""
-    cache = os.environ.get("HF_HUB_CACHE")
-    home = os.environ.get("HF_HOME")
-    home = home or f"{os.environ.get('XDG_CACHE_HOME', '~/.cache')}/huggingface"
-    root = Path(cache or f"{home}/hub").expanduser()
-    return root / f"models--{repository.replace('/', '--')}"
-
-
 def _download() -> WeightsStatus:
     missing = "expected the weights of all-MiniLM-L6-v2, found them nowhere on this machine"
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
         raise WeightsError(missing, do=REMEDY) from None
+    if not hub_reachable():
+        raise WeightsError(f"{missing}, and the hub cannot be reached", do=REMEDY)
     try:
         paths = [
             Path(hf_hub_download(REPOSITORY, name, revision=REVISION, etag_timeout=5))
@@ -131,7 +124,7 @@ def _download() -> WeightsStatus:
     except Exception as error:  # the hub's errors share no root
         cause = str(error).strip().partition("\n")[0] or type(error).__name__
         raise WeightsError(
-            f"{missing}, and the hub does not answer ({cause})", do=REMEDY
+            f"{missing}, and the hub does not give them ({cause})", do=REMEDY
         ) from error
     return replace(find_minilm(paths[0].parent), origin="hub")
 

