@@ -13,6 +13,7 @@ import importlib
 import json
 import logging
 import os
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -92,7 +93,7 @@ class PyNNDescentBackend(BaseBackend):
         self._index: Any = None
         if self._rows <= SMALL:
             return
-        _log.info("compiling pynndescent's build: about half a minute in each new process")
+        _say_compiling()
         self._index = pynndescent.NNDescent(
             np.ascontiguousarray(vectors),
             metric="cosine",
@@ -153,6 +154,12 @@ class PyNNDescentBackend(BaseBackend):
             )
         self._index = _assemble(folder, about["values"])
         self._start = self._index.search_rng_state.copy()
+
+
+@cache
+def _say_compiling() -> None:
+    """Say once a process why the first build takes its time."""
+    _log.warning("compiling pynndescent: half a minute or more before the first build")
 
 
 def _assemble(folder: Path, values: dict[str, Any]) -> Any:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from embedkit.testing.backends import check_index_backend
 from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
-from embedkit.testing.indexes import INDEX_CHECKS, Case, check_index
+from embedkit.testing.indexes import INDEX_CHECKS, IndexCase, check_index
 from embedkit.testing.measures import clustered_vectors
 
 __all__ = [
     "EMBEDDER_CHECKS",
     "INDEX_CHECKS",
-    "Case",
+    "IndexCase",
     "check_embedder",
     "check_index",
     "check_index_backend",

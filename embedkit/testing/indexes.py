@@ -37,7 +37,7 @@ K = 10
 
 
 @dataclass
-class Case:
+class IndexCase:
     """An index under test, filled once for all the checks that do not change it.
 
     Attributes
@@ -107,7 +107,7 @@ def check_index(spec: str, *, metric: Metric | None = None, **options: Any) -> N
     metric : "cosine" or "inner_product", optional
         Both by default.
     options
-        ``rows`` and ``floor`` of :class:`Case`.
+        ``rows`` and ``floor`` of :class:`IndexCase`.
 
     Raises
     ------
@@ -115,12 +115,12 @@ def check_index(spec: str, *, metric: Metric | None = None, **options: Any) -> N
         Says what the index did not do.
     """
     for each in METRICS if metric is None else (metric,):
-        case = Case(spec, each, **options)
+        case = IndexCase(spec, each, **options)
         for check in INDEX_CHECKS:
             check(case)
 
 
-def check_protocol(case: Case) -> None:
+def check_protocol(case: IndexCase) -> None:
     """It is an Index, and knows how many vectors and which keys it has."""
     index = case.shared
     ensure(isinstance(index, Index), "does not fulfil the protocol Index")
@@ -129,7 +129,7 @@ def check_protocol(case: Case) -> None:
     ensure(3 * case.rows + 1 not in index, "a key that was never added is in the index")
 
 
-def check_recall(case: Case) -> None:
+def check_recall(case: IndexCase) -> None:
     """It finds the nearest, scores them exactly, best first, none twice."""
     found = case.shared.search(case.queries, K)
     ensure_form(found, len(case.queries), K)
@@ -143,7 +143,7 @@ def check_recall(case: Case) -> None:
         ensure(worst < 1e-5, f"scores are off by up to {worst:.1e}")
 
 
-def check_filter(case: Case) -> None:
+def check_filter(case: IndexCase) -> None:
     """An allow-list of any share leaves min(k, matches) hits and the recall."""
     for share in (0.001, 0.01, 0.1, 0.5, 0.95):
         allowed = np.random.default_rng(11).random(case.rows) < share
@@ -159,7 +159,7 @@ def check_filter(case: Case) -> None:
         ensure(recall >= case.floor, f"recall is {recall:.3f} on an allow-list of {share:.1%}")
 
 
-def check_filter_far(case: Case) -> None:
+def check_filter_far(case: IndexCase) -> None:
     """An allow-list of what is farthest from the query still leaves k hits, the right ones."""
     scores = case.scores()[0]
     allowed = scores <= np.quantile(scores, 0.3)
@@ -169,7 +169,7 @@ def check_filter_far(case: Case) -> None:
     ensure(recall >= min(case.floor, 0.9), f"recall is {recall:.3f} among the farthest")
 
 
-def check_filter_edges(case: Case) -> None:
+def check_filter_edges(case: IndexCase) -> None:
     """An allow-list may be empty, name one key, or keys that are not there."""
     search = case.shared.search
     ensure_form(search(case.queries[:2], 3, allow=[]), 2, 0)
@@ -179,7 +179,7 @@ def check_filter_edges(case: Case) -> None:
     ensure(found.keys[:, 0].tolist() == [one, one], "the only allowed key was not found")
 
 
-def check_k(case: Case) -> None:
+def check_k(case: IndexCase) -> None:
     """K may exceed what there is, and takes whole numbers from 1."""
     small = case.new()
     small.add([4, 2, 9], case.vectors[:3])
@@ -190,7 +190,7 @@ def check_k(case: Case) -> None:
         refuses(f"k = {k!r}", case.shared.search, case.queries[:1], k)
 
 
-def check_empty(case: Case) -> None:
+def check_empty(case: IndexCase) -> None:
     """An empty index, an empty batch of queries and of vectors are no errors."""
     index = case.new()
     ensure_form(index.search(case.queries[:2], 3), 2, 0, width=3)
@@ -203,7 +203,7 @@ def check_empty(case: Case) -> None:
     ensure_form(index.search(case.queries[:2], 3), 2, 0, width=3)
 
 
-def check_refusals(case: Case) -> None:
+def check_refusals(case: IndexCase) -> None:
     """What cannot be meant is refused, and changes nothing."""
     index, good = case.shared, case.vectors[:2]
     before = index.search(case.queries, K)
@@ -226,7 +226,7 @@ def check_refusals(case: Case) -> None:
     ensure_same(before, index.search(case.queries, K), "after refused changes")
 
 
-def check_inputs(case: Case) -> None:
+def check_inputs(case: IndexCase) -> None:
     """Float64, Fortran order, strides, lists and a single query are the same numbers."""
     index, queries = case.shared, case.queries[:4]
     expected = index.search(queries, K)
@@ -242,7 +242,7 @@ def check_inputs(case: Case) -> None:
     ensure_same(same.search(queries, 5), other.search(queries, 5), "for other forms of vectors")
 
 
-def check_copies(case: Case) -> None:
+def check_copies(case: IndexCase) -> None:
     """What the caller does to its arrays afterwards changes nothing."""
     index, keys, vectors = case.new(), case.keys[:20].copy(), case.vectors[:20].copy()
     index.add(keys, vectors)
@@ -251,7 +251,7 @@ def check_copies(case: Case) -> None:
     ensure_same(before, index.search(case.queries, 5), "after the caller's arrays changed")
 
 
-def check_duplicates(case: Case) -> None:
+def check_duplicates(case: IndexCase) -> None:
     """Equal vectors are all found, with equal scores, ordered by key."""
     index = case.new()
     index.add(case.keys, case.vectors)
@@ -264,7 +264,7 @@ def check_duplicates(case: Case) -> None:
     ensure(len(set(found.scores[0, at].tolist())) == 1, "equal vectors have different scores")
 
 
-def check_zero_vectors(case: Case) -> None:
+def check_zero_vectors(case: IndexCase) -> None:
     """A vector and a query of zeros have the score 0 with everything."""
     index = case.new()
     index.add(case.keys, np.where(np.arange(case.rows)[:, None] < 5, 0, case.vectors))
@@ -274,7 +274,7 @@ def check_zero_vectors(case: Case) -> None:
     ensure(not zero.scores.any(), "a query of zeros has scores other than 0")
 
 
-def check_changes(case: Case) -> None:
+def check_changes(case: IndexCase) -> None:
     """What is added is found at once, what is removed is gone, a key can come back."""
     index = case.filled()
     probe = 3 * normalize(case.queries[:1]).astype(np.float32)
@@ -298,7 +298,7 @@ def check_changes(case: Case) -> None:
     ensure_form(index.search(case.queries[:1], 3), 1, 1, width=3)
 
 
-def check_save(case: Case) -> None:
+def check_save(case: IndexCase) -> None:
     """Save, load: the same answers, and changes go on; saving again replaces."""
     with temporary_folder() as folder:
         case.shared.save(folder / "index")
@@ -316,7 +316,7 @@ def check_save(case: Case) -> None:
         ensure(len(list((folder / "index").glob("state-*"))) == 1, "an old state was left behind")
 
 
-def check_damage(case: Case) -> None:
+def check_damage(case: IndexCase) -> None:
     """A cut, flipped, emptied, lengthened or missing file is reported, whichever it is."""
     with temporary_folder() as folder:
         case.shared.save(folder / "index")
@@ -334,7 +334,7 @@ def check_damage(case: Case) -> None:
         VectorIndex.load(folder / "index")
 
 
-def check_lengths(case: Case) -> None:
+def check_lengths(case: IndexCase) -> None:
     """The cosine ignores how long vectors and queries are, the inner product does not."""
     factors = np.random.default_rng(5).uniform(0.1, 9, (case.rows, 1)).astype(np.float32)
     other = case.new()
@@ -354,7 +354,7 @@ def check_lengths(case: Case) -> None:
         ensure(recall_of(scaled.keys, case.truth(K)) < 0.9, "the inner product ignores lengths")
 
 
-def check_seed(case: Case) -> None:
+def check_seed(case: IndexCase) -> None:
     """The same vectors give the same index."""
     first, second = case.shared, case.filled()
     ensure_same(
@@ -362,7 +362,7 @@ def check_seed(case: Case) -> None:
     )
 
 
-def check_threads(case: Case) -> None:
+def check_threads(case: IndexCase) -> None:
     """Searches at the same time disturb nobody."""
     index = case.shared
     index.build()
@@ -374,7 +374,7 @@ def check_threads(case: Case) -> None:
                 ensure_same(expected, got, "while other threads search")
 
 
-INDEX_CHECKS: tuple[Callable[[Case], None], ...] = (
+INDEX_CHECKS: tuple[Callable[[IndexCase], None], ...] = (
     check_protocol,
     check_recall,
     check_filter,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from embedkit import registry
-from embedkit.testing import INDEX_CHECKS, Case, check_index_backend
+from embedkit.testing import INDEX_CHECKS, IndexCase, check_index_backend
 from embedkit.types import METRICS, Metric
 
 NAMES = [row.name for row in registry.rows("index")]
@@ -21,14 +21,14 @@ ROWS = {"auto": 24_000}
 
 
 @cache
-def case(name: str, metric: Metric) -> Case:
-    return Case(name, metric, rows=ROWS.get(name, 3000), floor=FLOORS.get(name, 0.97))
+def case(name: str, metric: Metric) -> IndexCase:
+    return IndexCase(name, metric, rows=ROWS.get(name, 3000), floor=FLOORS.get(name, 0.97))
 
 
 @pytest.mark.parametrize("check", INDEX_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("name", NAMES)
-def test_index(name: str, metric: Metric, check: Callable[[Case], None]) -> None:
+def test_index(name: str, metric: Metric, check: Callable[[IndexCase], None]) -> None:
     check(case(name, metric))
 
 
