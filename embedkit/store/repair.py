@@ -19,7 +19,7 @@ from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import copy_durably
 from embedkit.protocols import Embedder
 from embedkit.store.check import check, check_records, check_work_locked
-from embedkit.store.database import connect_writer, largest_row, remove_database
+from embedkit.store.database import connect_writer, expected_commits, largest_row, remove_database
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest
@@ -83,6 +83,11 @@ def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> N
         return
     except StorageError:
         pass
+    if expected_commits(layout) is None:
+        layout.commits.unlink()
+        done.append(Finding("work", True, "the count of its commits is taken anew"))
+        _mend_database(layout, manifest, done)
+        return
     source = _sound_copy(layout, manifest)
     remove_database(layout.work)
     copy_durably(source, layout.work)
