@@ -69,8 +69,11 @@ def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
             done.append(result)
         else:
             failed.append((first, result))
-    empty = np.empty((0, embedder.dim), np.float32)
-    vectors = np.concatenate([empty, *(embeddings.vectors for embeddings in done)])
+    if len(done) == 1:
+        vectors = done[0].vectors
+    else:
+        empty = np.empty((0, embedder.dim), np.float32)
+        vectors = np.concatenate([empty, *(embeddings.vectors for embeddings in done)])
     counts = np.array([_count(embeddings) for embeddings in done], np.int64).reshape(-1, 3)
     tokens, truncated, cut = counts.sum(axis=0).tolist()
     return Attempt(places, vectors, failed, tokens, truncated, cut)
