@@ -57,7 +57,9 @@ print(json.dumps([check.to_dict() for check in examine()]))
 def test_a_library_that_cannot_be_loaded_is_broken(tmp_path: Path) -> None:
     (tmp_path / "annoy.py").write_text("raise ImportError('no libgomp here')", encoding="utf-8")
     code = """
-import json, sys
+import importlib.util, json, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
 sys.path.insert(0, sys.argv[1])
 from embedkit.doctor import examine
 print(json.dumps([check.to_dict() for check in examine()]))
