@@ -133,14 +133,15 @@ class Collection(Reader):
 
     def _plan(self, request: Any) -> Report:
         from embedkit.ingest.run import planned_report, stage_and_plan
-        from embedkit.store.database import connect_planner
+        from embedkit.store.database import connect_planner, database_errors
 
         began = time.monotonic()
         view = self._refreshed()
         published = view.layout.records(view.manifest.generation) if view else None
         connection = connect_planner(self._layout, published)
         try:
-            _, plan = stage_and_plan(connection, request, view.vectors if view else None)
+            with database_errors(published or self._layout.root):
+                _, plan = stage_and_plan(connection, request, view.vectors if view else None)
         finally:
             connection.close()
         return planned_report(self.name, request, plan, time.monotonic() - began)
@@ -167,9 +168,12 @@ class Collection(Reader):
 
     @contextlib.contextmanager
     def _writer(self, own_dim: int | None = None) -> Iterator[Writer]:
+        from embedkit.store.database import database_errors
         from embedkit.store.writer import Writer
 
-        with self._writing, Writer(self._layout, self._settings(own_dim)) as writer:
+        work = self._layout.work
+        settings = self._settings(own_dim)
+        with self._writing, database_errors(work), Writer(self._layout, settings) as writer:
             yield writer
 
     def _settings(self, own_dim: int | None) -> Settings:

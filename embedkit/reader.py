@@ -79,12 +79,14 @@ class Reader:
 
     def _read(self, work: Callable[[View], T]) -> T:
         """Do some reading on the present generation, again if it is replaced meanwhile."""
+        from embedkit.store.database import database_errors
         from embedkit.store.view import ReplacedError
 
         for _ in range(_ATTEMPTS):
             view = self._existing()
             try:
-                return work(view)
+                with database_errors(self._layout.records(view.manifest.generation)):
+                    return work(view)
             except ReplacedError:
                 with self._reading:
                     self._view = None

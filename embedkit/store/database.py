@@ -104,15 +104,26 @@ def _bound_memory(connection: Connection, temporary: Path) -> None:
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn DuckDB's errors about files into ours."""
+    """Turn errors of DuckDB and of the operating system about files into ours."""
     try:
-        yield
+        with database_errors(path):
+            yield
     except EmbedkitError:
         raise
     except OSError as error:
         raise storage_error(error, path) from error
+
+
+@contextlib.contextmanager
+def database_errors(path: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about files into ours; those of a source or a model pass."""
+    try:
+        yield
     except duckdb.Error as error:
-        raise _translate(error, path) from error
+        ours = _translate(error, path)
+        if ours is error:
+            raise
+        raise ours from error
 
 
 def _translate(error: duckdb.Error, path: Path) -> Exception:
