@@ -21,11 +21,11 @@ def reader(worker, home: Path, tmp_path: Path) -> embedkit.Collection:
 def refused(process) -> str:
     """Return the one error that a worker ended with."""
     assert process.end() == 3, (process.lines, process.errors)
-    assert process.errors == []
+    assert process.errors == [], "no traceback, no warning"
     return process.lines[-1]
 
 
-@pytest.mark.parametrize("limit", [30_000, 150_000, 280_000, 600_000, 1_100_000])
+@pytest.mark.parametrize("limit", [30_000, 150_000, 600_000])
 def test_no_file_may_grow_beyond_a_limit(work, worker, home, tmp_path, logged, limit):
     """Which file meets the limit first differs: vectors, the database, its log, a copy."""
     reader(worker, home, tmp_path).upsert(worker.rows(10))
