@@ -40,7 +40,7 @@ def test_notebook_runs(path: Path, workspace: Path, environment: dict[str, str])
     folder = workspace / "notebooks"
     # The kernel starts with this process's environment where no other is given.
     client = NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     client.execute(env=os.environ | environment)
     for html in html_outputs(notebook):
