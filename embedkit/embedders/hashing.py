@@ -24,7 +24,7 @@ PIECE = 2**14
 longer text is cut into pieces of this many; a word across a cut counts as two."""
 ROWS = 256
 """Texts worked on at a time."""
-WORD_WEIGHT = 2.0
+WORD_WEIGHT = np.float32(2)
 """A whole word counts as much as two letter triples."""
 
 _BLANK, _LETTER, _SIGN = 0, 1, 2
@@ -96,26 +96,28 @@ class HashingEmbedder(BaseEmbedder):
     def _count(self, texts: list[str], counts: Vectors) -> None:
         """Add the signed counts of each text's features to a zeroed array (len(texts), dim)."""
         codes, kinds, lengths = _characters(texts)
-        # One row a character, its last two blanks and the very first one left out.
-        rows = np.repeat(np.arange(len(texts)) * self._dim, lengths)[:-1]
+        # Where the row of each character begins, from the second to the last but one.
+        rows = np.repeat(np.arange(len(texts), dtype=np.uint64) * np.uint64(self._dim), lengths)
         letters = kinds == _LETTER
         hashes = _mix(_triples(codes * letters))
-        weights = _TRIPLE_WEIGHTS[(hashes & 1) + letters[1:-1] * np.uint8(2)]
-        self._add(hashes, weights, rows, counts)
+        self._add(hashes, _signs(hashes) * letters[1:-1], rows[:-1], counts)
         starts, hashes = _runs(codes, kinds)
         hashes = _mix(hashes)
-        self._add(hashes, _RUN_WEIGHTS[hashes & 1], rows[starts - 1], counts)
+        self._add(hashes, _signs(hashes) * WORD_WEIGHT, rows[starts - 1], counts)
 
     def _add(
         self,
         hashes: NDArray[np.uint32],
         weights: Vectors,
-        rows: NDArray[np.int64],
+        rows: NDArray[np.uint64],
         counts: Vectors,
     ) -> None:
-        # Counter and sign come from opposite ends of the hash, so they are independent.
-        columns = (hashes.astype(np.uint64) * np.uint64(self._dim)) >> np.uint64(32)
-        np.add.at(counts.reshape(-1), columns.view(np.int64) + rows, weights)
+        # The counter is chosen by the upper bits of the hash, the sign by the lowest.
+        cells = hashes.astype(np.uint64)
+        cells *= np.uint64(self._dim)
+        cells >>= np.uint64(32)
+        cells += rows
+        np.add.at(counts.reshape(-1), cells.view(np.int64), weights)
 
 
 def _slices(texts: list[str]) -> Iterator[tuple[int, int]]:
@@ -171,16 +173,24 @@ def _runs(
     inside = kinds[edges] != _BLANK
     starts = edges[inside]
     ends = edges[1:][inside[:-1]]
-    sums = np.cumsum((codes + np.uint32(1)) * _POWERS[: len(codes)], dtype=np.uint32)
+    sums = np.cumsum(codes * _POWERS[: len(codes)], dtype=np.uint32)
     hashes = (sums[ends - 1] - sums[starts - 1]) * _INVERSES[starts]
     return starts, hashes ^ np.uint32(0x5BD1E995)
 
 
 def _mix(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Spread the bits: the finalizer of MurmurHash3 (Appleby, public domain)."""
-    hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-    hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-    return hashes ^ (hashes >> np.uint32(16))
+    """Spread the bits, in place: the finalizer of MurmurHash3 (Appleby, public domain)."""
+    hashes ^= hashes >> np.uint32(16)
+    hashes *= np.uint32(0x85EBCA6B)
+    hashes ^= hashes >> np.uint32(13)
+    hashes *= np.uint32(0xC2B2AE35)
+    hashes ^= hashes >> np.uint32(16)
+    return hashes
+
+
+def _signs(hashes: NDArray[np.uint32]) -> Vectors:
+    """Return 1 or -1 by the lowest bit, put where float32 has its sign."""
+    return ((hashes << np.uint32(31)) | np.uint32(0x3F800000)).view(np.float32)
 
 
 def _unit(counts: Vectors, out: Vectors) -> None:
@@ -214,7 +224,5 @@ def _powers(base: int, n: int) -> NDArray[np.uint32]:
 
 _KINDS = _table()
 _ASCII_KINDS = _KINDS[:256].tobytes()
-_TRIPLE_WEIGHTS = np.array([0, 0, -1, 1], np.float32)
-_RUN_WEIGHTS = np.array([-WORD_WEIGHT, WORD_WEIGHT], np.float32)
 _POWERS = _powers(int(_BASE), 4 * PIECE)
 _INVERSES = _powers(pow(int(_BASE), -1, 2**32), 4 * PIECE)
