@@ -41,6 +41,14 @@ def say(message: str) -> None:
         click.echo("\n  ".join([f"embedkit: {first}", *rest]), err=True)
 
 
+def say_waiting() -> None:
+    """Tell a person whose terminal is stdin that it is their turn."""
+    from embedkit_cli.session import is_terminal
+
+    if is_terminal(sys.stdin):
+        say("reading what you type; end it with Ctrl-D on a line of its own")
+
+
 def guarded(call: Callable[[], Any]) -> int:
     """Call, turn whatever it raises into a line on stderr, and return the exit code."""
     try:

@@ -20,6 +20,9 @@ from embedkit_cli.text import harmless
 # JSON needs no escape for these, but a terminal does, and lone surrogates cannot be encoded.
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+CHUNK = 2**16
+"""Characters that are written together."""
+
 
 def emit(
     form: str,
@@ -51,8 +54,16 @@ def emit(
 def write(parts: Iterable[str]) -> None:
     """Print parts of plain data as they come, made harmless where a terminal reads them."""
     shown = is_terminal(sys.stdout)
+    waiting: list[str] = []
+    held = 0
     for part in parts:
-        click.echo(harmless(part) if shown else part, nl=False)
+        waiting.append(harmless(part) if shown else part)
+        held += len(part)
+        # Every echo is a system call: a line each would cost more than the search.
+        if held >= CHUNK:
+            click.echo("".join(waiting), nl=False)
+            waiting, held = [], 0
+    click.echo("".join(waiting), nl=False)
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

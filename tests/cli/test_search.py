@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,17 @@ def test_nothing_found_is_said_on_stderr(run: Any, questions: Path) -> None:
 
 def test_query_from_stdin(data: Any, questions: Path) -> None:
     assert data("search", "-", "-k", "1", stdin=QUERY + "\n")[0]["id"] == "q001"
+
+
+def test_a_person_is_told_to_type(start: Callable[..., Any], questions: Path) -> None:
+    parent, child = pty.openpty()
+    process = start(["search", "-", "-k", "1", "--json"], stdin=child)
+    os.close(child)
+    os.write(parent, QUERY.encode() + b"\n\x04")
+    out, errors = process.communicate(timeout=60)
+    os.close(parent)
+    assert json.loads(out)[0]["id"] == "q001"
+    assert b"Ctrl-D" in errors
 
 
 def test_k_and_format_from_settings(run: Any, questions: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embedkit_cli.choose import remember
-from embedkit_cli.failure import InterruptedWorkError, say
+from embedkit_cli.failure import InterruptedWorkError, say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
 from embedkit_cli.session import Session, is_terminal, pass_session
@@ -110,6 +110,8 @@ class Job:
         from embedkit_connectors import open_source
 
         home = self.session.home
+        if source == "-":
+            say_waiting()
         opened = open_source(source)
         name = self.collection or _name_after(opened.stem)
         specs = dict(self.specs)

@@ -49,13 +49,21 @@ def search(
     with embedkit.open(name, home=session.home) as opened:
         if queries is None:
             return _one(session, opened, text, limit, where)
+        from embedkit_cli.failure import say_waiting
         from embedkit_cli.many import search_file
 
+        if queries == "-":
+            say_waiting()
         return search_file(session.format, opened, queries, limit, where, tag)
 
 
 def _read(query: str) -> str:
-    text = sys.stdin.read() if query == "-" else query
+    from embedkit_cli.failure import say_waiting
+
+    text = query
+    if query == "-":
+        say_waiting()
+        text = sys.stdin.read()
     if not text.strip():
         raise click.UsageError("expected a query, got nothing")
     return text
