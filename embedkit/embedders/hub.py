@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 ANSWER_WITHIN = 5.0
 """Seconds. The hub's own client tries for half a minute before it says that there is no network."""
@@ -34,6 +31,11 @@ def hub_revision(model: str, revision: str | None) -> str | None:
 
 def hub_reachable() -> bool:
     """Say whether the hub may be asked: not switched off, and its address answers."""
+    # The path of a search imports this module, and these would take it 50 ms.
+    import socket
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return False
     address = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")

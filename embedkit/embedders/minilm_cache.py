@@ -1,18 +1,19 @@
 """Keeps the converted MiniLM between processes: converting takes 0.5 s, loading 0.1 s.
 
 What is kept is derived, so damage is never an error: a folder that does not check is made anew.
-Each is written aside and renamed, so that two processes at once, or a crash, leave a whole one or
-none.
+Each is written aside, under a lock, and renamed, so that a crash leaves a whole one or none, and a
+folder that was once found sound is never taken away from who reads it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -78,30 +79,40 @@ def is_sound(folder: Path) -> bool:
 
 def _install(weights: Path, folder: Path, precision: Precision) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _convert(weights, aside, precision)
-        if folder.exists():  # and damaged: out of the way, under a name of our own
-            folder.replace(aside / "damaged")
-            shutil.rmtree(aside / "damaged", ignore_errors=True)
-        aside.chmod(0o755)
+    with _locked(folder.parent / ".lock"):
+        if is_sound(folder):  # another process was quicker
+            return
+        # Only the holder of the lock builds or removes, so what else is here is left over.
+        for leftover in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
+            _convert(weights, aside, precision)
+            aside.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
             aside.replace(folder)
-        except OSError:
-            if not is_sound(folder):  # else another process was quicker
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for the other processes that convert; the lock goes with the process that holds it."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
 def _temporary(weights: Path, precision: Precision) -> Iterator[Path]:
-    try:
-        with tempfile.TemporaryDirectory(prefix="embedkit-") as name:
-            _convert(weights, Path(name), precision)
-            yield Path(name)
-    except OSError as error:
-        raise storage_error(error, tempfile.gettempdir()) from error
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="embedkit-")))
+            _convert(weights, folder, precision)
+        except OSError as error:
+            raise storage_error(error, tempfile.gettempdir()) from error
+        yield folder
 
 
 def _convert(weights: Path, folder: Path, precision: Precision) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 from embedkit.embedders.minilm import MiniLMEmbedder
 from embedkit.embedders.minilm_cache import SUMS, cache_home, converted_minilm, is_sound
+from embedkit.errors import StorageError
 
 TEXT = ["How do I get my money back?"]
 
@@ -23,12 +26,22 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 model as it was converted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBEDKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        with converted_minilm("int8") as folder:
+            return folder
+
+
 @pytest.fixture
-def model(cache: Path) -> Path:
-    """The int8 model, converted into that folder."""
-    with converted_minilm("int8") as folder:
-        assert is_sound(folder)
-        return folder
+def model(cache: Path, pristine: Path) -> Path:
+    """A copy of the int8 model in the cache folder of this test."""
+    folder = cache / "models" / pristine.name
+    shutil.copytree(pristine, folder)
+    assert is_sound(folder)
+    return folder
 
 
 def test_the_folder_is_named_or_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +54,8 @@ def test_the_folder_is_named_or_the_users_own(monkeypatch: pytest.MonkeyPatch) -
 def test_precisions_are_kept_apart_and_nothing_is_left_over(cache: Path, model: Path) -> None:
     with converted_minilm("fp32") as other:
         assert other != model
-    assert sorted((cache / "models").iterdir()) == sorted([model, other])
+    kept = [path for path in (cache / "models").iterdir() if path.is_dir()]
+    assert sorted(kept) == sorted([model, other])
 
 
 def test_a_kept_model_is_not_converted_again(model: Path) -> None:
@@ -105,7 +119,7 @@ def test_a_damaged_model_is_made_anew_without_a_word(model: Path) -> None:
     damage_middle(model / "model.bin")
     np.testing.assert_array_equal(MiniLMEmbedder("int8").embed(TEXT), expected)
     assert is_sound(model)
-    assert list(model.parent.iterdir()) == [model]
+    assert [path for path in model.parent.iterdir() if path.is_dir()] == [model]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
@@ -119,7 +133,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert MiniLMEmbedder("int8").embed(TEXT).shape == (1, 384)
 
 
-def test_several_at_once_leave_one_whole_model(cache: Path) -> None:
+@pytest.mark.parametrize("damaged", [False, True])
+def test_several_at_once_leave_one_whole_model(cache: Path, pristine: Path, damaged: bool) -> None:
+    folder = cache / "models" / pristine.name
+    if damaged:
+        shutil.copytree(pristine, folder)
+        damage_middle(folder / "model.bin")
     code = (
         "from embedkit.embedders.minilm import MiniLMEmbedder;"
         f"v = MiniLMEmbedder('int8', threads=1).embed({TEXT!r}); print(v.tobytes().hex())"
@@ -134,7 +153,24 @@ def test_several_at_once_leave_one_whole_model(cache: Path) -> None:
             check=True,
         ).stdout
 
-    with ThreadPoolExecutor(3) as pool:
-        assert len(set(pool.map(run, range(3)))) == 1
-    (folder,) = (cache / "models").iterdir()
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(run, range(4)))) == 1
     assert is_sound(folder)
+    assert [path for path in (cache / "models").iterdir() if path.is_dir()] == [folder]
+
+
+def test_a_full_temporary_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("EMBEDKIT_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.raises(StorageError, match="cannot write"):
+        MiniLMEmbedder("int8").embed(TEXT)
+
+
+def test_what_a_killed_process_left_is_cleared(cache: Path, pristine: Path) -> None:
+    leftover = cache / "models" / f".{pristine.name}-abc123"
+    leftover.mkdir(parents=True)
+    (leftover / "model.bin").write_bytes(b"half")
+    with converted_minilm("int8") as folder:
+        assert is_sound(folder)
+    assert not leftover.exists()
