@@ -115,7 +115,8 @@ class Collection(Reader):
 
         if isinstance(records, (Record, dict)):
             records = [records]
-        listed = records if isinstance(records, Sized) else list(records)
+        countable = isinstance(records, Sized) or not isinstance(records, Iterable)
+        listed: Any = records if countable else list(records)
         source = MemorySource(listed)
         if not len(listed):
             raise InvalidInputError("expected at least one record, got none")
