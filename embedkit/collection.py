@@ -92,7 +92,7 @@ class Collection(Reader):
         from embedkit_connectors import open_source
 
         opened: Source = open_source(source)
-        request = Request(opened, split_columns(text), id, sync, progress)
+        request = Request(opened, split_columns(text), id, sync, progress=progress)
         return self._plan(request) if dry_run else self._execute(request)
 
     def upsert(self, records: Iterable[Any], *, vectors: Any = None) -> Report:
@@ -101,6 +101,7 @@ class Collection(Reader):
         Parameters
         ----------
         records : iterable of Record, dict or (id, text), DataFrame or Arrow table
+            With ``text``, mostly ``id``, and whatever else as metadata.
         vectors : array, shape (n, dim), optional
             Vectors of your own, in the order of the records; then nothing is embedded. They are
             normalised to length 1.
@@ -117,11 +118,11 @@ class Collection(Reader):
             records = [records]
         countable = isinstance(records, Sized) or not isinstance(records, Iterable)
         listed: Any = records if countable else list(records)
-        source = MemorySource(listed)
+        source, text = MemorySource(listed, name="upsert"), ["text"]
         if not len(listed):
             raise InvalidInputError("expected at least one record, got none")
         if vectors is None:
-            return self._execute(Request(source))
+            return self._execute(Request(source, text, partial=True))
         from embedkit.validate import check_vectors, normalize
 
         dim = self._model.width(vectors)
@@ -130,7 +131,9 @@ class Collection(Reader):
             raise InvalidInputError(
                 f"expected one vector a record, got {len(array)} vectors, {len(listed)} records"
             )
-        return self._execute(Request(source, vectors=normalize(array)), own_dim=dim)
+        return self._execute(
+            Request(source, text, partial=True, vectors=normalize(array)), own_dim=dim
+        )
 
     def _plan(self, request: Any) -> Report:
         from embedkit.ingest.run import planned_report, stage_and_plan

@@ -40,6 +40,8 @@ class Request:
     text: Sequence[str] | None = None
     id: str | None = None
     sync: bool = False
+    partial: bool = False
+    """The source holds some records, not all there are: nothing is gone for not being in it."""
     progress: Progress | None = None
     vectors: Vectors | None = None
     """Vectors that the user brought, shape (rows of the source, dim), in the source's order."""
@@ -77,7 +79,7 @@ def stage_and_plan(
         remembered = None
     stage = Stage(connection, request.source)
     stage.load(text=request.text, id=request.id, remembered=remembered, progress=request.progress)
-    return stage, make_plan(stage, vectors, number, own_rows)
+    return stage, make_plan(stage, vectors, None if request.partial else number, own_rows)
 
 
 def planned_report(collection: str, request: Request, plan: Plan, seconds: float) -> Report:

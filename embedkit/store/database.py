@@ -36,8 +36,6 @@ _WRITER: _Config = _QUIET | {
     # A checkpoint writes parts of the table again; in a long run a publication makes one anyway.
     "wal_autocheckpoint": "256MB",
 }
-_NO_BAR = "SET enable_progress_bar = false"
-"""Where DuckDB takes the process for a person's, it draws a bar on stdout, amid our data."""
 WRITER_MEMORY = "2GB"
 """What DuckDB may hold in memory before it spills into the collection's folder."""
 
@@ -53,7 +51,7 @@ def connect_reader(path: Path) -> Connection:
         try:
             connection.execute(f"ATTACH {quote_text(str(path))} AS published (READ_ONLY)")
             connection.execute("USE published")
-            connection.execute(_NO_BAR)
+            _hide_bar(connection)
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
         except BaseException:
@@ -95,8 +93,15 @@ def connect_writer(layout: Layout) -> Connection:
         return connection
 
 
+def _hide_bar(connection: Connection) -> None:
+    """Keep DuckDB from drawing a bar on stdout, amid our data, where it thinks a person looks."""
+    # In Jupyter without ipywidgets it cannot draw one, and refuses even to be told not to.
+    with contextlib.suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
+
+
 def _bound_memory(connection: Connection, temporary: Path) -> None:
-    connection.execute(_NO_BAR)
+    _hide_bar(connection)
     connection.execute(f"SET memory_limit = '{WRITER_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
     connection.execute(f"SET temp_directory = {quote_text(str(temporary))}")

@@ -156,6 +156,8 @@ def _parse(connection: Connection, statement: str, where: str) -> dict[str, Any]
     row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
     assert row is not None
     parsed = json.loads(row[0])
+    if parsed.get("error_type") == "not implemented":
+        raise _refused(where, "a statement")
     if parsed.get("error"):
         raise FilterError(f"cannot filter by {where!r}: {parsed.get('error_message', 'not SQL')}")
     if len(parsed["statements"]) != 1:

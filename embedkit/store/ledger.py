@@ -121,6 +121,8 @@ def read_run(connection: Connection, run: int) -> RunInfo | None:
 
 def _run(row: Sequence[Any], failures: tuple[Reject, ...] = ()) -> RunInfo:
     run, started, finished, status, source, counts, notes = row
+    started = started.replace(tzinfo=UTC)
+    finished = finished.replace(tzinfo=UTC) if finished else None
     return RunInfo(
         run=run,
         started=started,

@@ -41,6 +41,8 @@ class Model:
         new = given.keys() - self.rows.keys()
         changed = {id for id in given.keys() - new if self.rows[id][:2] != given[id]}
         gone = {id for id, row in self.rows.items() if row[2] == source and id not in given}
+        if source == "upsert":
+            gone = set()  # what is brought singly says nothing of the rest
         texts = {text for text, _ in given.values()} - self.embedded
         self.embedded |= texts
         self.rows |= {id: (*row, source) for id, row in given.items()}
@@ -64,7 +66,7 @@ def test_a_collection_holds_what_a_dict_would(scripted, steps):
     with tempfile.TemporaryDirectory() as home:
         collection = open_collection("q", home=home, embedder=embedder, index="flat")
         collection.upsert([{"id": "first", "text": "the first of all", "tag": "x"}])
-        model.put("memory", {"first": ("the first of all", "x")}, False)
+        model.put("upsert", {"first": ("the first of all", "x")}, False)
         for what, *arguments in steps:
             if what == "delete":
                 there = {id for id in arguments[0] if id in model.rows}
@@ -72,7 +74,7 @@ def test_a_collection_holds_what_a_dict_would(scripted, steps):
                 for id in there:
                     del model.rows[id]
                 continue
-            source, given_rows = arguments if len(arguments) == 2 else ("memory", arguments[0])
+            source, given_rows = arguments if len(arguments) == 2 else ("upsert", arguments[0])
             rows = as_rows(given_rows)
             if what == "upsert":
                 report = collection.upsert(rows)
