@@ -153,7 +153,7 @@ def test_what_a_collection_says_of_itself(filled):
     assert info.last_run.run == 1
     assert info.to_dict()["last_run"]["counts"]["new"] == 3
     assert [run.status for run in filled.runs()] == ["done"]
-    assert filled.run(1).source == "memory"
+    assert filled.run(1).source == "upsert"
     assert all(finding.ok for finding in filled.check())
     assert {f.part for f in filled.check(thorough=False)} == {
         "manifest",

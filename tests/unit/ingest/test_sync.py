@@ -349,6 +349,6 @@ def test_data_frames_and_iterators(opened, model):
     assert collection.get("a").metadata == {"n": None, "ok": None}, "replaced, not merged"
     assert counts(collection.index(iter(["a bare text", "another"]))) == {
         "new": 2,
-        "gone": 3,
+        "gone": 1,
         "embedded": 2,
     }
