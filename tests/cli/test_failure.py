@@ -144,15 +144,16 @@ def test_interruption_keeps_what_was_done(start: Start, data: Any, work: Path) -
     read, write = os.pipe()
     # The source never ends, so the command is at work, and waits, when the signal comes.
     os.write(write, b"id,text\n" + b"".join(b"%d,text %d\n" % (i, i) for i in range(2000)))
-    process = start(["index", "-", "-c", "piped"], stdin=read)
+    process = start(["index", "-", "-c", "piped", "--json"], stdin=read)
     deadline = time.monotonic() + 60
     while _unread(read) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.close(read)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=60)
     os.close(write)
     assert process.returncode == 130, errors
+    assert out == b""
     assert b"Traceback" not in errors
     assert errors.decode().splitlines()[-1].startswith("embedkit: interrupted")
     (work / "a.csv").write_text("id,text\n1,one\n", encoding="utf-8")

@@ -57,15 +57,16 @@ def index(
     specs = {"embedder": embedder, "index": index_spec}
     flags = {"sync": sync, "dry_run": dry_run}
     job = Job(session, collection, columns, specs, flags)
+    alone = len(sources) == 1
     try:
         for source in sources:
-            job.run(source, alone=len(sources) == 1)
+            job.run(source, alone=alone)
     except KeyboardInterrupt:
-        job.print(alone=False)
+        job.print(alone=alone)
         raise InterruptedWorkError(
             "interrupted; what was finished is kept: run the same command again to go on"
         ) from None
-    job.print(alone=len(sources) == 1)
+    job.print(alone=alone)
     return job.exit_code
 
 
