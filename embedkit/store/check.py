@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -99,7 +100,12 @@ def check_index(layout: Layout, entry: IndexEntry, *, thorough: bool) -> None:
 
 
 def check_work(layout: Layout, manifest: Manifest) -> None:
-    """Raise StorageError unless the writer's database is whole. Passes while a writer has it."""
+    """Raise StorageError unless the writer's database is whole.
+
+    Passes while a writer has it, and where nobody could write: DuckDB cannot open it then.
+    """
+    if layout.work.exists() and not os.access(layout.root, os.W_OK):
+        return
     try:
         with WriterLock(layout.lock, layout.root.name):
             check_work_locked(layout, manifest)

@@ -13,6 +13,8 @@ import pytest
 import embedkit
 from embedkit.indexes.rows import EXACT_ROWS
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("damage.py")
 DIM = 16
 

@@ -6,7 +6,11 @@ import json
 import signal
 import sys
 
+import pytest
+
 import embedkit
+
+pytestmark = pytest.mark.slow
 
 
 def test_an_interrupted_index_run_keeps_its_work_and_goes_on(start, home, tmp_path):

@@ -12,6 +12,8 @@ import pytest
 import embedkit
 from embedkit.store.writer import Writer
 
+pytestmark = pytest.mark.slow
+
 ROWS = 2500
 KILLS = 10
 ALONG = [("embedding", times) for times in range(1, 8)] + [("building", 1)]

@@ -11,6 +11,8 @@ import pytest
 import embedkit
 from embedkit.errors import CollectionLockedError, CollectionNotFoundError
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_second_writer_is_told_who_the_first_is_while_readers_go_on(work, worker, home, tmp_path):
     model = worker.LoggingEmbedder(tmp_path / "other")

@@ -136,6 +136,7 @@ def do_as_nobody(collection: embedkit.Collection, what: str) -> None:
         os.setuid(65534)
     if what == "read":
         fresh = embedkit.open("q", home=collection.home, embedder=collection.embedder)
+        say("unsound", *(finding.part for finding in fresh.check() if not finding.ok))
         say("hits", *(hit.id for hit in fresh.search("text 00001", k=1)))
     else:
         collection.upsert(rows(1, 9000))

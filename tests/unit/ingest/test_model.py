@@ -55,7 +55,7 @@ class Model:
 
 # A step takes a tenth of a second: too long to try hundreds of shorter sequences after a failure.
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
