@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_an_interrupted_index_run_keeps_its_work_and_goes_on(start, home, tmp_path):
-    rows = 20_000
+    rows = 9_000
     source = tmp_path / "rows.csv"
     words = "some words of a text that takes a while to be hashed because it is long " * 12
     with source.open("w", encoding="utf-8") as file:

@@ -14,8 +14,8 @@ from embedkit.store.writer import Writer
 
 pytestmark = pytest.mark.slow
 
-ROWS = 2500
-KILLS = 10
+ROWS = 1800
+KILLS = 9
 ALONG = [("embedding", times) for times in range(1, 8)] + [("building", 1)]
 """Words of its progress after which a run is killed, and how often they were said by then."""
 
