@@ -40,6 +40,11 @@ def is_collection(path: Path) -> bool:
 def not_found(home: Path, name: str) -> CollectionNotFoundError:
     """Say which collections there are instead."""
     known = names(home)
+    if name in known:
+        return CollectionNotFoundError(
+            f"collection {name!r} in {home} holds nothing yet: its first run did not end",
+            do="run the same embedkit index again: it goes on where it stopped",
+        )
     if not known:
         return CollectionNotFoundError(
             f"no collection {name!r} in {home}, which holds none",

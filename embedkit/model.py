@@ -8,7 +8,6 @@ from embedkit import registry
 from embedkit.errors import (
     DamagedError,
     InvalidInputError,
-    ModelMismatchError,
     UnsupportedOperationError,
 )
 from embedkit.protocols import Embedder
@@ -69,7 +68,7 @@ class ModelChoice:
             return  # said by whatever reads or writes; checking and repairing must go on
         if self.given is None or manifest is None or self.given == manifest.model.spec:
             return
-        self._matching(self._make(), manifest.model)
+        manifest.model.expect(self._make().model_id, self.layout.root.name)
 
     def embedder(self) -> Embedder:
         """Return the embedder, once it is known to be the collection's.
@@ -80,7 +79,9 @@ class ModelChoice:
         """
         made = self._make()
         manifest = read_manifest(self.layout)
-        return self._matching(made, manifest.model) if manifest else made
+        if manifest is not None:
+            manifest.model.expect(made.model_id, self.layout.root.name)
+        return made
 
     def describe(self, own_dim: int | None = None) -> Model:
         """Return the model of a collection that is to be made.
@@ -134,12 +135,3 @@ class ModelChoice:
                 do="search it with search_vectors or similar",
             )
         return model.spec
-
-    def _matching(self, made: Embedder, model: Model) -> Embedder:
-        if made.model_id != model.model_id:
-            raise ModelMismatchError(
-                f"collection {self.layout.root.name!r} was filled by {model.model_id}, "
-                f"not by {made.model_id}",
-                do=f"open it with embedder {model.spec!r}, or make another collection",
-            )
-        return made

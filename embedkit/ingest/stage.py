@@ -156,13 +156,17 @@ class Stage:
     # -- from raw rows to records ---------------------------------------------------------------
 
     def _settle(self) -> None:
-        self.columns = self._metadata()
+        wanted = self._metadata()
+        self.columns = future_columns(read_columns(self.connection), wanted)
         selected = [
             "n",
             "line",
             f"{self._id()} AS id",
             f"{self._text()} AS text",
-            *(f"{self._value(column)} AS {column.physical}" for column in self.columns),
+            *(
+                f"{self._value(name, column)} AS {column.physical}"
+                for name, column in zip(wanted, self.columns, strict=True)
+            ),
         ]
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {', '.join(selected)} FROM raw"
@@ -176,27 +180,30 @@ class Stage:
             self._reject("text IS NULL", "'the text is empty'")
             self._reject_duplicates()
 
-    def _metadata(self) -> list[Column]:
+    def _metadata(self) -> dict[str, str | None]:
+        """Return the metadata columns of the source and their types, None where all are empty."""
         wanted: dict[str, str | None] = {}
+        taken: set[str] = set()
         for name, kind in self._raw.items():
-            if name in self.choice.own:
+            if name in self.choice.own or name.casefold() in taken:
                 continue
+            taken.add(name.casefold())
             found: str | None = kind
             if kind == "VARCHAR" and not self.source.typed:
                 found = infer_type(self.connection, "raw", self._physical(name))
             elif kind == "VARCHAR" and not self._any_value(name):
                 found = None
             wanted[name] = found
-        return future_columns(read_columns(self.connection), wanted)
+        return wanted
 
     def _any_value(self, name: str) -> bool:
         column = self._physical(name)
         query = f"SELECT 1 FROM raw WHERE {column} IS NOT NULL LIMIT 1"
         return scalar(self.connection, query) is not None
 
-    def _value(self, column: Column) -> str:
-        raw = self._physical(column.name)
-        kind = self._raw[column.name]
+    def _value(self, name: str, column: Column) -> str:
+        raw = self._physical(name)
+        kind = self._raw[name]
         if kind == "DOUBLE":
             # Not a number is no value: JSON cannot say it and no filter means it.
             raw = f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"

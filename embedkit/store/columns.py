@@ -73,11 +73,12 @@ def infer_type(connection: Connection, table: str, column: str) -> str | None:
 def ensure_columns(connection: Connection, wanted: Mapping[str, str | None]) -> list[Column]:
     """Make the records hold these columns (name to type), widening where they must.
 
-    A type of None (no value seen) takes what is there, or text.
+    A type of None (no value seen) takes what is there, or text. Names that differ by case only
+    are one column, as they are in SQL.
     """
-    known = {column.name: column for column in read_columns(connection)}
+    known = {column.name.casefold(): column for column in read_columns(connection)}
     for name, kind in wanted.items():
-        column = known.get(name)
+        column = known.get(name.casefold())
         if column is None:
             column = Column(f"m{len(known)}", name, kind or "VARCHAR")
             connection.execute(f"ALTER TABLE records ADD COLUMN {column.physical} {column.type}")
@@ -85,24 +86,25 @@ def ensure_columns(connection: Connection, wanted: Mapping[str, str | None]) -> 
                 "INSERT INTO columns VALUES (?, ?, ?)", [column.physical, name, column.type]
             )
         elif kind is not None and unite(column.type, kind) != column.type:
-            column = Column(column.physical, name, unite(column.type, kind))
+            column = Column(column.physical, column.name, unite(column.type, kind))
             connection.execute(
                 f"ALTER TABLE records ALTER COLUMN {column.physical} TYPE {column.type}"
             )
             connection.execute(
                 "UPDATE columns SET type = ? WHERE physical = ?", [column.type, column.physical]
             )
-        known[name] = column
-    return [known[name] for name in wanted]
+        known[name.casefold()] = column
+    return [known[name.casefold()] for name in wanted]
 
 
 def future_columns(known: Iterable[Column], wanted: Mapping[str, str | None]) -> list[Column]:
     """Return what ``ensure_columns`` would, changing nothing."""
-    there = {column.name: column for column in known}
+    there = {column.name.casefold(): column for column in known}
     for name, kind in wanted.items():
-        column = there.get(name) or Column(f"m{len(there)}", name, kind or "VARCHAR")
-        there[name] = Column(column.physical, name, unite(column.type, kind or column.type))
-    return [there[name] for name in wanted]
+        key = name.casefold()
+        column = there.get(key) or Column(f"m{len(there)}", name, kind or "VARCHAR")
+        there[key] = Column(column.physical, column.name, unite(column.type, kind or column.type))
+    return [there[name.casefold()] for name in wanted]
 
 
 def decode(value: Any, kind: str) -> Any:

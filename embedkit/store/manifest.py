@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from embedkit.errors import DamagedError, FormatVersionError
+from embedkit.errors import DamagedError, FormatVersionError, ModelMismatchError
 from embedkit.integrity import FileDigest, storage_error, write_durably
 from embedkit.types import Metric
 from embedkit.validate import check_metric
@@ -31,6 +31,14 @@ class Model:
     spec: str
     model_id: str
     dim: int
+
+    def expect(self, model_id: str, collection: str) -> None:
+        """Raise ModelMismatchError unless it is this model that is about to be used."""
+        if model_id != self.model_id:
+            raise ModelMismatchError(
+                f"collection {collection!r} was filled by {self.model_id}, not by {model_id}",
+                do=f"open it with embedder {self.spec!r}, or make another collection",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class Writer:
         with contextlib.suppress(FileNotFoundError):
             self.manifest = Manifest.read(self.layout.manifest)
         if self.manifest is not None:
+            # Another process may have made the collection while this one was about to.
+            self.manifest.model.expect(self.settings.model.model_id, self.layout.root.name)
             self._expect(self.layout.work)
         self.connection = connect_writer(self.layout)
         self._check_commits()
