@@ -232,3 +232,41 @@ def test_an_index_that_is_damaged_is_done_without_and_rebuilt(filled, opened, ca
     fresh.rebuild()
     assert all(finding.ok for finding in fresh.check())
     assert fresh.search("my parcel") == right
+
+
+def test_columns_that_differ_by_case_are_one(opened):
+    collection = opened()
+    collection.upsert([{"id": "a", "text": "one thing", "Lang": "en"}])
+    collection.upsert([{"id": "b", "text": "another thing", "lang": "de"}])
+    assert {record.id: record.metadata for record in collection} == {
+        "a": {"Lang": "en"},
+        "b": {"Lang": "de"},
+    }
+    assert [hit.id for hit in collection.search("thing", where="LANG = 'de'")] == ["b"]
+
+
+def test_a_first_run_that_was_killed_is_told_from_no_collection(opened, home):
+    (home / "q").mkdir(parents=True)
+    (home / "q" / "work.duckdb").write_bytes(b"begun")
+    with pytest.raises(CollectionNotFoundError, match="its first run did not end"):
+        opened().search("x")
+
+
+def test_a_collection_made_meanwhile_by_another_model_is_refused(opened, home):
+    from embedkit.store.layout import Layout
+    from embedkit.store.manifest import Model
+    from embedkit.store.writer import Settings, Writer
+
+    opened().upsert(ROWS)
+    late = Settings(Model("other", "another model", 384), "cosine", "flat")
+    with pytest.raises(ModelMismatchError, match="another model"), Writer(Layout(home / "q"), late):
+        raise AssertionError("the session began")
+    assert len(opened()) == len(ROWS)
+
+
+def test_an_upsert_says_nothing_of_the_records_it_leaves_out(opened):
+    collection = opened()
+    collection.upsert(ROWS)
+    assert collection.upsert([("q9", "a new one")]).gone == 0
+    collection.index([{"id": "q1", "text": "another question"}], sync=True)
+    assert {record.id for record in collection} == {"q1", "q2", "q3", "q9"}
