@@ -53,15 +53,18 @@ def open(
 
 
 def collections(home: str | Path | None = None) -> list[CollectionInfo]:
-    """Return what there is in a home, sorted by name. A damaged collection is left out."""
-    from embedkit.errors import StorageError
+    """Return what there is in a home, sorted by name.
+
+    One that is damaged, or that its first run is still filling, is left out.
+    """
+    from embedkit.errors import CollectionNotFoundError, StorageError
 
     folder = catalog.resolve_home(home)
     found = []
     for name in catalog.names(folder):
         try:
             found.append(Collection(name, folder).info())
-        except StorageError:
+        except (StorageError, CollectionNotFoundError):
             continue
     return found
 

@@ -11,6 +11,7 @@ from embedkit.errors import CollectionNotFoundError, InvalidInputError
 from embedkit.integrity import storage_error
 from embedkit.store.layout import Layout, check_name, is_name
 from embedkit.store.lock import WriterLock
+from embedkit.store.manifest import Manifest
 
 
 def resolve_home(home: str | Path | None = None) -> Path:
@@ -70,19 +71,35 @@ def delete(home: Path, name: str) -> None:
     if not is_collection(path):
         raise not_found(home, name)
     with WriterLock(Layout(path).lock, name):
-        # Out of the way in one step, so that nobody meets a half-deleted collection.
-        doomed = home / f".deleted-{name}-{os.getpid()}"
-        try:
-            path.rename(doomed)
-            shutil.rmtree(doomed)
-            for left in home.glob(f".deleted-{name}-*"):  # by a process that died while deleting
-                shutil.rmtree(left, ignore_errors=True)
-        except OSError as error:
-            raise storage_error(error, path) from error
+        _remove(home, name)
+
+
+def discard_empty(home: Path, name: str) -> None:
+    """Delete a collection that no run has ever put a record into."""
+    layout = Layout(home / name)
+    with WriterLock(layout.lock, name):
+        manifest = Manifest.read(layout.manifest)
+        if manifest.generation == 1 and not manifest.records:
+            _remove(home, name)
+
+
+def _remove(home: Path, name: str) -> None:
+    path = home / name
+    # Out of the way in one step, so that nobody meets a half-deleted collection.
+    doomed = home / f".deleted-{name}-{os.getpid()}"
+    try:
+        path.rename(doomed)
+        shutil.rmtree(doomed)
+        for left in home.glob(f".deleted-{name}-*"):  # by a process that died while deleting
+            shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def check_home(home: Path) -> None:
-    """Refuse a home that is a file."""
+    """Refuse a home that is a file, or could not be a folder."""
+    if "\0" in str(home):
+        raise InvalidInputError(f"expected a folder as home, got {str(home)!r}")
     try:
         is_file = home.exists() and not home.is_dir()
     except OSError as error:

@@ -165,10 +165,9 @@ class Collection(Reader):
 
     def _discard_if_empty(self) -> None:
         """Leave nothing behind of a collection whose first run took no record."""
-        with contextlib.suppress(EmbedkitError):
-            manifest = read_manifest(self._layout)
-            if manifest is not None and not manifest.records and manifest.generation == 1:
-                catalog.delete(self.home, self.name)
+        with contextlib.suppress(EmbedkitError, FileNotFoundError):
+            if self._layout.manifest.exists():
+                catalog.discard_empty(self.home, self.name)
 
     @contextlib.contextmanager
     def _writer(self, own_dim: int | None = None) -> Iterator[Writer]:
@@ -196,8 +195,13 @@ class Collection(Reader):
         ------
         CollectionNotFoundError, CollectionLockedError, StorageError
         """
+        from embedkit.store.database import is_unicode
+
         self._existing()
+        if not isinstance(ids, Iterable):
+            raise InvalidInputError(f"expected ids, got {type(ids).__name__}")
         listed = [ids] if isinstance(ids, str) else [str(id) for id in ids]
+        listed = [id for id in listed if is_unicode(id)]
         with self._writer() as writer:
             with writer.commit():
                 deleted = writer.connection.execute(

@@ -16,6 +16,7 @@
     ├── CollectionNotFoundError (LookupError)
     ├── RecordNotFoundError (LookupError)
     ├── ModelMismatchError (ValueError)           a collection filled by another model
+    ├── EmbeddingError (RuntimeError)             a model that fails on a text
     ├── WeightsError (OSError)                    weights missing or not the known ones
     ├── StorageError (OSError)                    disk full, no permission
     │   ├── CollectionLockedError (BlockingIOError)   another process is writing
@@ -111,6 +112,10 @@ class RecordNotFoundError(EmbedkitError, LookupError):
 
 class ModelMismatchError(EmbedkitError, ValueError):
     """A collection that another model filled."""
+
+
+class EmbeddingError(EmbedkitError, RuntimeError):
+    """A model that fails on a text; it may do others."""
 
 
 class WeightsError(EmbedkitError, OSError):

@@ -12,11 +12,9 @@ from embedkit.errors import (
 )
 from embedkit.protocols import Embedder
 from embedkit.store.layout import Layout
-from embedkit.store.manifest import OWN_VECTORS, Manifest, Model
+from embedkit.store.manifest import OBJECT, OWN_VECTORS, Manifest, Model
 
 DEFAULT_EMBEDDER = "minilm"
-OBJECT = "object"
-"""The spec of an embedder that was passed as an object and that no name can make again."""
 
 
 def read_manifest(layout: Layout) -> Manifest | None:

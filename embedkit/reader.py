@@ -53,8 +53,7 @@ class Reader:
     def close(self) -> None:
         """Let go of the files. The collection can be used again; it then opens them again."""
         with self._reading:
-            if self._view is not None:
-                self._view.close()
+            # Threads may be reading; the files are closed when the last of them lets go.
             self._view = None
 
     def _refreshed(self) -> View | None:

@@ -200,6 +200,11 @@ def create(family: Family, spec: str | Spec, *arguments: Any) -> Any:
                 do=f"write {spec.name!r}, with options after '?'",
             )
         arguments = (_convert(spec.argument, positional[0], spec.name, "the part after ':'"),)
+    if not arguments and _required(target):
+        raise InvalidInputError(
+            f"{spec.name} needs something after a colon",
+            do=f"write {spec.name}:{_required(target)}",
+        )
     unknown = [option for option in spec.options if option not in keywords]
     if unknown:
         raise InvalidInputError(
@@ -237,7 +242,10 @@ def _entry_points(family: Family) -> typing.Iterable[Any]:
 def _parameters(target: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
     """Return the annotations of the positional parameters and of the keyword-only ones."""
     called = target.__init__ if inspect.isclass(target) else target
-    hints = typing.get_type_hints(called)
+    try:
+        hints = typing.get_type_hints(called)
+    except NameError:  # annotations that exist for type checkers only
+        hints = {}
     positional: list[Any] = []
     keywords: dict[str, Any] = {}
     for name, parameter in inspect.signature(target).parameters.items():
@@ -247,6 +255,15 @@ def _parameters(target: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
         elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             positional.append(annotation)
     return positional, keywords
+
+
+def _required(target: Callable[..., Any]) -> str:
+    """Return the name of the first parameter, in capitals, if it must be given."""
+    for name, parameter in inspect.signature(target).parameters.items():
+        named = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if named and parameter.default is parameter.empty:
+            return name.upper()
+    return ""
 
 
 def _convert(text: str, annotation: Any, backend: str, option: str) -> Any:

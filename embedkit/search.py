@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from embedkit.types import Hit, Neighbors, Record
 
 if TYPE_CHECKING:
-    from embedkit.store.filters import Matches
     from embedkit.store.view import View
     from embedkit.types import Vectors
 
@@ -22,39 +21,33 @@ def search(view: View, queries: Vectors, k: int, where: str | None) -> list[list
     if matches is not None and not len(matches.rows):
         return [[] for _ in queries]
     allow = None if matches is None else view.mask(matches.rows)
-    return _hits(view, view.index.search(queries, k, allow=allow), k, matches, None)
+    k = min(k, max(view.manifest.records, 1))
+    return _hits(view, view.index.search(queries, k, allow=allow), k, where, None)
 
 
 def similar(view: View, row: int, id: str, k: int, where: str | None) -> list[Hit]:
     """Return the k records nearest to the one of that id, whose vector is in that row."""
     matches = view.filter(where) if where is not None else None
     allow = None if matches is None else view.mask(matches.rows)
+    k = min(k, max(view.manifest.records, 1))
     # One vector more, since the record's own comes first and brings perhaps only the record.
     neighbors = view.index.search(view.vectors.matrix[row : row + 1], k + 1, allow=allow)
-    return _hits(view, neighbors, k, matches, id)[0]
+    return _hits(view, neighbors, k, where, id)[0]
 
 
 def _hits(
-    view: View, neighbors: Neighbors, k: int, matches: Matches | None, without: str | None
+    view: View, neighbors: Neighbors, k: int, where: str | None, without: str | None
 ) -> list[list[Hit]]:
     rows = {int(row) for row in neighbors.keys.ravel() if row >= 0}
-    found = _records(view, sorted(rows), matches)
+    found: dict[int, list[tuple[int, Record]]] = {}
+    if rows:
+        # One more of each vector than is wanted, for the one that is left out.
+        for seq, row, record in view.by_row(sorted(rows), k + 1, where):
+            found.setdefault(row, []).append((seq, record))
     return [
         _ranked(keys.tolist(), scores.tolist(), found, k, without)
         for keys, scores in zip(neighbors.keys, neighbors.scores, strict=True)
     ]
-
-
-def _records(
-    view: View, rows: Sequence[int], matches: Matches | None
-) -> dict[int, list[tuple[int, Record]]]:
-    """Return the records of each vector row, in their order, as far as the filter lets them."""
-    allowed = None if matches is None else set(matches.seqs.tolist())
-    found: dict[int, list[tuple[int, Record]]] = {}
-    for seq, row, record in view.by_row(rows) if rows else ():
-        if allowed is None or seq in allowed:
-            found.setdefault(row, []).append((seq, record))
-    return found
 
 
 def _ranked(

@@ -14,7 +14,7 @@ from embedkit.embedders.base import BaseEmbedder, Lazy
 from embedkit.embedders.hub import hub_reachable, hub_revision
 from embedkit.embedders.long_texts import HEAD, READ, estimate, portions
 from embedkit.embedders.model_folder import fingerprint, looks_like_a_path
-from embedkit.errors import EmbedkitError, InvalidInputError, WeightsError
+from embedkit.errors import EmbeddingError, InvalidInputError, WeightsError
 from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim, normalize
 
@@ -165,9 +165,9 @@ class SentenceTransformersEmbedder(BaseEmbedder):
     def _shrink(self, error: Exception) -> None:
         """Halve the batch size for good, or pass on what is not a lack of memory."""
         if not is_out_of_memory(error):
-            raise EmbedkitError(f"{self.model} failed: {error}") from error
+            raise EmbeddingError(f"{self.model} failed: {error}") from error
         if self.batch_size == 1:
-            raise EmbedkitError(
+            raise EmbeddingError(
                 f"{self.model} ran out of memory on a single text",
                 do="choose another device, for example device=cpu, or a smaller model",
             ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedkit.errors import ColumnError
@@ -138,11 +138,3 @@ def _listing(samples: Sequence[Sample]) -> str:
             example = example[: _EXAMPLE - 1] + "…"
         shown.append(f"\n  {sample.name}: {example}" if example else f"\n  {sample.name}: (empty)")
     return "the columns are" + "".join(shown)
-
-
-def remembered_choice(columns: Mapping[str, Sequence[str] | str | None] | None) -> Choice | None:
-    """Return the choice that the ledger of sources holds."""
-    if columns is None or not columns["text"]:
-        return None
-    text, id = columns["text"], columns["id"]
-    return Choice(tuple(text), id if isinstance(id, str) else None)

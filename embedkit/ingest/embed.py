@@ -12,6 +12,7 @@ from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import (
     CredentialsError,
     DimensionMismatchError,
+    EmbeddingError,
     InvalidInputError,
     ProviderError,
 )
@@ -86,8 +87,8 @@ def _halved(
         yield first, _checked(embedder, texts)
         return
     except CredentialsError:
-        raise
-    except (InvalidInputError, ProviderError) as error:
+        raise  # no text could do better
+    except (InvalidInputError, EmbeddingError, ProviderError) as error:
         if len(texts) == 1:
             yield first, str(error)
             return

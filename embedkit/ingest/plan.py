@@ -119,7 +119,7 @@ def _compare(connection: Connection, columns: Sequence[Column], *, own: bool) ->
 def _find_vectors(connection: Connection, vectors: VectorFile | None) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE needed AS"
-        " SELECT n, unhex(left(sha256(text), 32)) AS content"
+        " SELECT n, unhex(left(sha256(text), 32)) AS content, strlen(text) AS size"
         " FROM plan JOIN staged USING (n) WHERE row IS NULL"
     )
     if vectors is not None and vectors.rows:
@@ -132,8 +132,8 @@ def _find_vectors(connection: Connection, vectors: VectorFile | None) -> None:
         connection.unregister("stored")
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE todo AS"
-        " SELECT row_number() OVER (ORDER BY n) - 1 AS todo, n, content FROM"
-        " (SELECT content, min(n) AS n FROM needed JOIN plan USING (n)"
+        " SELECT row_number() OVER (ORDER BY n) - 1 AS todo, n, content, size FROM"
+        " (SELECT content, min(n) AS n, any_value(size) AS size FROM needed JOIN plan USING (n)"
         "  WHERE row IS NULL GROUP BY content) ORDER BY todo"
     )
     connection.execute(

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from embedkit.ingest.stage import Progress, Stage
 from embedkit.protocols import Embedder, Source
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
-from embedkit.store.database import Connection, scalar
+from embedkit.store.database import Connection, is_interrupt, scalar
 from embedkit.store.vectors import VectorFile, vector_keys
 from embedkit.store.writer import Writer
 from embedkit.types import Report
@@ -25,11 +25,13 @@ from embedkit.types import Report
 if TYPE_CHECKING:
     from embedkit.types import Keys, Vectors
 
-BATCH_CHARACTERS = 4_000_000
+BATCH_BYTES = 8_000_000
+"""How much text is embedded and committed at once, unless a single text is longer."""
 _ANONYMOUS = "memory"
 """The name of records in memory: each time others, so that no columns are remembered of them."""
 PUBLISH_SECONDS = 30.0
 """How often a long run publishes what it has; readers see it from then on."""
+Status = Literal["done", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Request:
 class Counts:
     """What a run has done so far."""
 
+    new: int = 0
+    changed: int = 0
     embedded: int = 0
     failed: int = 0
     removed: int = 0
@@ -118,7 +122,8 @@ class Run:
         self.embedder = embedder
         self.request = request
         self.counts = Counts()
-        self._started = self._published = time.monotonic()
+        self._started = time.monotonic()
+        self._next_publication = self._started + PUBLISH_SECONDS
         self._number = 0
         self._source = 0
 
@@ -137,7 +142,10 @@ class Run:
             self._embed_all(plan)
             self._finish_records(plan)
         except BaseException as error:
-            self._stop(plan, error)
+            interrupted = is_interrupt(error)
+            self._stop(plan, error, interrupted=interrupted)
+            if interrupted and not isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
             raise
         return self._finish(plan, "done")
 
@@ -148,7 +156,7 @@ class Run:
             return None
         keys = vector_keys(vectors)
         file = self.writer.vectors
-        rows = {content.tobytes(): row for row, content in enumerate(file.contents)}
+        rows = file.find(keys)
         fresh = {key: i for i, key in enumerate(keys) if key not in rows}
         first = file.append(list(fresh), vectors[list(fresh.values())])
         rows.update({key: first + i for i, key in enumerate(fresh)})
@@ -188,18 +196,30 @@ class Run:
 
     def _apply_known(self, plan: Plan) -> None:
         """Commit everything that needs no embedding, in one step: texts may have changed places."""
+        new = changed = 0
         with self.writer.commit():
             if plan.new or plan.changed:
-                self._apply("p.row IS NOT NULL")
-            if plan.unchanged:
+                new, changed = self._apply("p.row IS NOT NULL")
+            if plan.unchanged and not self.request.partial:
                 self.writer.connection.execute(
                     "UPDATE records SET source = ? WHERE source <> ? AND id IN"
                     " (SELECT id FROM staged)",
                     [self._source, self._source],
                 )
+        self._count(new, changed)
 
-    def _apply(self, condition: str) -> None:
-        """Insert and update the records of the plan's lines that meet a condition."""
+    def _count(self, new: int, changed: int) -> None:
+        self.counts.new += new
+        self.counts.changed += changed
+
+    def _apply(self, condition: str) -> tuple[int, int]:
+        """Insert and update the records of the plan's lines that meet a condition.
+
+        Returns
+        -------
+        tuple of int
+            How many were new, and how many changed.
+        """
         connection = self.writer.connection
         lines = condition
         condition = f"{lines} AND {_range(connection, 'plan AS p', lines)}"
@@ -211,11 +231,10 @@ class Run:
             f" SELECT {self._first_seq} + p.n, {', '.join(values)}"
             f" FROM plan AS p JOIN staged AS s USING (n) WHERE p.op = 'new' AND {condition}"
         )
-        changed = scalar(
-            connection, f"SELECT count(*) FROM plan AS p WHERE p.op = 'changed' AND {lines}"
-        )
-        if not changed:
-            return
+        query = f"SELECT p.op, count(*) FROM plan AS p WHERE {lines} GROUP BY p.op"
+        counts = dict(connection.execute(query).fetchall())
+        if "changed" not in counts:
+            return counts.get("new", 0), 0
         sets = [f"{target} = c.{target}" for target in ["text", "row", "source", *self._columns]]
         sets += [f"{name} = NULL" for name in self._others]
         aliased = ", ".join(
@@ -226,6 +245,7 @@ class Run:
             " FROM plan AS p JOIN staged AS s USING (n)"
             f" WHERE p.op = 'changed' AND {condition}) AS c WHERE records.id = c.id"
         )
+        return counts.get("new", 0), counts["changed"]
 
     # -- embedding ------------------------------------------------------------------------------
 
@@ -238,41 +258,49 @@ class Run:
             done += len(texts)
             self._tell("embedding", done, plan.to_embed)
             size.learn(len(texts), time.monotonic() - began)
-            if time.monotonic() - self._published > PUBLISH_SECONDS and done < plan.to_embed:
-                self.writer.publish(build_index=False)
-                self._published = time.monotonic()
+            if time.monotonic() > self._next_publication and done < plan.to_embed:
+                self._publish_so_far()
+
+    def _publish_so_far(self) -> None:
+        began = time.monotonic()
+        self.writer.publish(build_index=False)
+        ended = time.monotonic()
+        # Of a large collection a publication takes long: then there are fewer of them.
+        self._next_publication = ended + max(PUBLISH_SECONDS, 20 * (ended - began))
 
     def _fetch(self, start: int, size: int) -> tuple[list[str], list[bytes]]:
         connection = self.writer.connection
         chosen = f"t.todo >= {start} AND t.todo < {start + size}"
+        # As many as are not too long together, but at least one.
+        fitting = scalar(
+            connection,
+            "SELECT count(*) FROM (SELECT sum(size) OVER (ORDER BY todo) AS total FROM todo AS t"
+            f" WHERE {chosen}) WHERE total <= {BATCH_BYTES}",
+        )
+        chosen = f"t.todo >= {start} AND t.todo < {start + max(int(fitting), 1)}"
         # The range of n spares a scan of all staged texts for each batch.
         rows = connection.execute(
             "SELECT s.text, t.content FROM todo AS t JOIN staged AS s USING (n)"
             f" WHERE {chosen} AND {_range(connection, 'todo AS t', chosen)} ORDER BY t.todo"
         ).fetchall()
-        texts: list[str] = []
-        characters = 0
-        for text, _ in rows:
-            characters += len(text)
-            if texts and characters > BATCH_CHARACTERS:
-                break
-            texts.append(text)
-        return texts, [content for _, content in rows[: len(texts)]]
+        return [text for text, _ in rows], [content for _, content in rows]
 
     def _embed_batch(self, start: int, texts: list[str], keys: list[bytes]) -> None:
         assert self.embedder is not None
         writer = self.writer
         attempt = embed_apart(self.embedder, texts)
         row = writer.vectors.append([keys[place] for place in attempt.places], attempt.vectors)
+        new = changed = 0
         with writer.commit():
             if attempt.places:
                 self._set_rows(np.asarray(attempt.places, np.int64) + start, row)
-                self._apply(
+                new, changed = self._apply(
                     f"p.todo BETWEEN {start} AND {start + len(texts) - 1} AND p.row IS NOT NULL"
                 )
             for place, reason in attempt.failed:
                 self._reject(start + place, reason)
             ledger.record_batch(writer.connection, self._number, len(texts), row, attempt)
+        self._count(new, changed)
         self.counts.embedded += len(attempt.places)
 
     def _set_rows(self, todo: np.ndarray[tuple[int], np.dtype[np.int64]], first_row: int) -> None:
@@ -305,7 +333,7 @@ class Run:
             with self.writer.commit():
                 self.counts.removed = remove_gone(self.writer.connection, self._source)
 
-    def _finish(self, plan: Plan, status: str) -> Report:
+    def _finish(self, plan: Plan, status: Status) -> Report:
         connection = self.writer.connection
         truncated, tokens_cut = ledger.cut_texts(connection, self._number)
         report = self._report(plan, status, truncated, tokens_cut)
@@ -317,9 +345,8 @@ class Run:
         self.writer.publish(build_index=status == "done")
         return dataclasses.replace(report, seconds=round(time.monotonic() - self._started, 3))
 
-    def _report(self, plan: Plan, status: str, truncated: int, tokens_cut: int) -> Report:
-        done = {row[0]: row[1] for row in self._committed()}
-        new, changed = done.get("new", 0), done.get("changed", 0)
+    def _report(self, plan: Plan, status: Status, truncated: int, tokens_cut: int) -> Report:
+        new, changed = self.counts.new, self.counts.changed
         return Report(
             collection=self.writer.layout.root.name,
             source=self.request.source.label,
@@ -334,20 +361,14 @@ class Run:
             reused=new + changed - self.counts.embedded,
             seconds=round(time.monotonic() - self._started, 3),
             run=self._number,
-            status="done" if status == "done" else "interrupted",
+            status=status,
             truncated=truncated,
             tokens_cut=tokens_cut,
             notes=tuple(self.counts.notes),
         )
 
-    def _committed(self) -> list[tuple[str, int]]:
-        return self.writer.connection.execute(
-            "SELECT op, count(*) FROM plan WHERE row IS NOT NULL GROUP BY op"
-        ).fetchall()
-
-    def _stop(self, plan: Plan, error: BaseException) -> None:
+    def _stop(self, plan: Plan, error: BaseException, *, interrupted: bool) -> None:
         """Keep what was done before an error; the error itself is not hidden by another."""
-        interrupted = isinstance(error, KeyboardInterrupt)
         self.counts.notes.append("interrupted" if interrupted else f"stopped: {error}")
         try:
             self._finish(plan, "interrupted" if interrupted else "failed")

@@ -50,6 +50,8 @@ class Stage:
         self.unread = 0
         """Rows of which not even the id is known."""
         self._raw: dict[str, str] = {}
+        self._spelled: dict[str, str] = {}
+        """The first spelling of each column's name, by the name without case."""
         self._arriving = Arrivals(connection, "raw")
         self._rejected = Arrivals(connection, "rejects")
 
@@ -123,19 +125,20 @@ class Stage:
         names = []
         for field in table.schema:
             kind = sql_type(field)
-            known = self._raw.get(field.name)
+            name = self._spelled.setdefault(field.name.casefold(), field.name)
+            known = self._raw.get(name)
             if known != kind:
                 self._flush()
             if known is None:
                 physical = f"c{len(self._raw)}"
                 self.connection.execute(f"ALTER TABLE raw ADD COLUMN {physical} {kind}")
-                self._raw[field.name] = kind
+                self._raw[name] = kind
             elif unite(known, kind) != known:
-                self._raw[field.name] = unite(known, kind)
+                self._raw[name] = unite(known, kind)
                 self.connection.execute(
-                    f"ALTER TABLE raw ALTER {self._physical(field.name)} TYPE {unite(known, kind)}"
+                    f"ALTER TABLE raw ALTER {self._physical(name)} TYPE {unite(known, kind)}"
                 )
-            names.append(self._physical(field.name))
+            names.append(self._physical(name))
         return names
 
     def _physical(self, name: str) -> str:
@@ -183,11 +186,9 @@ class Stage:
     def _metadata(self) -> dict[str, str | None]:
         """Return the metadata columns of the source and their types, None where all are empty."""
         wanted: dict[str, str | None] = {}
-        taken: set[str] = set()
         for name, kind in self._raw.items():
-            if name in self.choice.own or name.casefold() in taken:
+            if name in self.choice.own:
                 continue
-            taken.add(name.casefold())
             found: str | None = kind
             if kind == "VARCHAR" and not self.source.typed:
                 found = infer_type(self.connection, "raw", self._physical(name))
@@ -206,7 +207,7 @@ class Stage:
         kind = self._raw[name]
         if kind == "DOUBLE":
             # Not a number is no value: JSON cannot say it and no filter means it.
-            raw = f"CASE WHEN isnan({raw}) THEN NULL ELSE {raw} END"
+            raw = f"CASE WHEN isfinite({raw}) THEN {raw} END"
         if not self.source.typed:
             raw = f"nullif({raw}, '')"
         return f"CAST({raw} AS {column.type})"
@@ -221,7 +222,13 @@ class Stage:
     def _id(self) -> str:
         if self.choice.id is None:
             return "CAST(NULL AS VARCHAR)"
-        return f"nullif(trim(CAST({self._physical(self.choice.id)} AS VARCHAR)), '')"
+        raw = self._physical(self.choice.id)
+        text = f"CAST({raw} AS VARCHAR)"
+        if self._raw[self.choice.id] == "DOUBLE":
+            # Whole numbers come as floats where a value is missing; they are the same ids.
+            whole = f"{raw} = floor({raw}) AND abs({raw}) < 1e15"
+            text = f"CASE WHEN {whole} THEN CAST(CAST({raw} AS BIGINT) AS VARCHAR) ELSE {text} END"
+        return f"nullif(trim({text}), '')"
 
     def _reject(self, condition: str, reason: str) -> None:
         self.connection.execute(
@@ -265,7 +272,7 @@ _EXCERPT = "coalesce(left(text, 80), '')"
 
 
 def _blank(expression: str) -> str:
-    return f"coalesce(regexp_full_match({expression}, '\\s*'), true)"
+    return f"coalesce(regexp_full_match({expression}, '[\\s\\p{{Z}}]*'), true)"
 
 
 def sql_type(field: pa.Field) -> str:

@@ -144,13 +144,6 @@ def check_work_locked(layout: Layout, manifest: Manifest) -> None:
         raise DamagedError(f"{layout.work} uses {rows:,} vectors, there are {size:,}")
 
 
-def check_previous(layout: Layout) -> None:
-    """Raise StorageError unless the generation before, the way back, is whole."""
-    if layout.previous.exists():
-        manifest = Manifest.read(layout.previous)
-        manifest.database.check(layout.records(manifest.generation), thorough=True)
-
-
 def _finding(
     layout: Layout, part: str, work: Callable[[], None], detail: str, remedy: str = ""
 ) -> Finding:

@@ -124,11 +124,22 @@ def database_errors(path: Path) -> Iterator[None]:
     """Turn DuckDB's errors about files into ours; those of a source or a model pass."""
     try:
         yield
-    except duckdb.Error as error:
+    except Exception as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
+        if not isinstance(error, duckdb.Error):
+            raise
         ours = _translate(error, path)
         if ours is error:
             raise
         raise ours from error
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C: DuckDB makes a RuntimeError of one that meets a query."""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+    )
 
 
 def _translate(error: duckdb.Error, path: Path) -> Exception:
@@ -285,6 +296,15 @@ def largest_row(connection: Connection) -> int:
     row = connection.execute("SELECT coalesce(max(row), -1) FROM records").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be stored at all: half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def scalar(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:

@@ -76,7 +76,6 @@ class Filter:
         ]:
             if name.casefold() not in {known.casefold() for known in self.names}:
                 self.names[name] = expression
-        self._seq, self._row = self._unused("#seq"), self._unused("#row")
 
     def _unused(self, name: str) -> str:
         while name in self.names:
@@ -92,23 +91,41 @@ class Filter:
             It is not a condition over the record's columns.
         """
         self.check(connection, where)
-        listed = ", ".join(f"{what} AS {quote(name)}" for name, what in self.names.items())
-        seq, row = quote(self._seq), quote(self._row)
-        query = (
-            f"SELECT {seq} AS seq, {row} AS row FROM (SELECT seq AS {seq}, row AS {row}, {listed}"
-            f" FROM records) AS records WHERE (\n{where}\n)"
-        )
+        query = self.select(where, "row")
         try:
             found = connection.execute(query).fetchnumpy()
         except duckdb.Error as error:
             raise FilterError(f"cannot filter by {where!r}: {_first_line(error)}") from error
         return Matches(np.asarray(found["seq"], np.int64), np.asarray(found["row"], np.int64))
 
+    def select(self, where: str, *more: str) -> str:
+        """Return the query for the numbers of the records that a checked condition lets through.
+
+        Parameters
+        ----------
+        more
+            Other columns of the database that are wanted beside ``seq``.
+        """
+        hidden = {name: quote(self._unused("#" + name)) for name in ("seq", *more)}
+        inner = [f"{name} AS {alias}" for name, alias in hidden.items()]
+        inner += [f"{what} AS {quote(name)}" for name, what in self.names.items()]
+        outer = [f"{alias} AS {name}" for name, alias in hidden.items()]
+        return (
+            f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM records) AS records"
+            f" WHERE (\n{where}\n)"
+        )
+
     def check(self, connection: Connection, where: str) -> None:
         """Raise FilterError unless the text is a condition and nothing else."""
         if not isinstance(where, str) or not where.strip():
             raise FilterError("expected a condition such as \"lang = 'en'\", got nothing")
         _check_unicode(where)
+        try:
+            self._check_tree(connection, where)
+        except RecursionError:
+            raise FilterError("expected a condition, got one nested too deeply") from None
+
+    def _check_tree(self, connection: Connection, where: str) -> None:
         # Both forms must parse: only the first refuses LIMIT and the like, only the second refuses
         # a parenthesis that closes ours.
         _parse(connection, f"SELECT 1 FROM records WHERE {where}\n", where)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from embedkit.types import Metric
 from embedkit.validate import check_metric
 
 FORMAT = 1
+OBJECT = "object"
+"""The spec of an embedder that was passed as an object and that no name can make again."""
 OWN_VECTORS = "own"
 """The embedder's spec in a collection that was filled with vectors of the user's own."""
 
@@ -32,12 +34,18 @@ class Model:
     model_id: str
     dim: int
 
+    @property
+    def _advice(self) -> str:
+        if self.spec == OWN_VECTORS:
+            return "no embedder and bring your own vectors"
+        return "that embedder" if self.spec == OBJECT else f"embedder {self.spec!r}"
+
     def expect(self, model_id: str, collection: str) -> None:
         """Raise ModelMismatchError unless it is this model that is about to be used."""
         if model_id != self.model_id:
             raise ModelMismatchError(
                 f"collection {collection!r} was filled by {self.model_id}, not by {model_id}",
-                do=f"open it with embedder {self.spec!r}, or make another collection",
+                do=f"open it with {self._advice}, or make another collection",
             )
 
 
@@ -92,10 +100,6 @@ class Manifest:
     def write(self, path: Path) -> None:
         """Replace the manifest of the folder, durably."""
         write_durably(path, self.to_bytes())
-
-    def without_index(self) -> Manifest:
-        """Return the same generation, to be searched exactly."""
-        return replace(self, index=None)
 
     def _index_dict(self) -> dict[str, Any] | None:
         if self.index is None:

@@ -8,9 +8,11 @@ built anew, and the result is published as a new generation.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +21,22 @@ from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import copy_durably
 from embedkit.protocols import Embedder
 from embedkit.store.check import check, check_records, check_work_locked
-from embedkit.store.database import connect_writer, expected_commits, largest_row, remove_database
+from embedkit.store.database import (
+    Connection,
+    connect_writer,
+    expected_commits,
+    largest_row,
+    remove_database,
+)
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
 from embedkit.store.writer import Settings, Writer
 from embedkit.types import Finding
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys
 
 _BATCH = 256
 
@@ -41,7 +52,7 @@ def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
     Raises
     ------
     DamagedError
-        No manifest or no copy of the records is sound: index the source again.
+        No manifest is sound: index the source again.
     CollectionLockedError
     """
     damaged = [finding for finding in check(layout) if not finding.ok]
@@ -90,12 +101,18 @@ def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> N
         return
     source = _sound_copy(layout, manifest)
     remove_database(layout.work)
-    copy_durably(source, layout.work)
     layout.commits.unlink(missing_ok=True)
-    done.append(Finding("work", True, f"restored from {source.name}"))
+    if source is not None:
+        copy_durably(source, layout.work)
+        done.append(Finding("work", True, f"restored from {source.name}"))
+        return
+    # The writer must find as few commits as the manifest says there are.
+    dataclasses.replace(manifest, records=0, commits=0).write(layout.manifest)
+    detail = "no sound copy of the records was left: there are none now"
+    done.append(Finding("work", False, detail, "index the source again: its vectors are kept"))
 
 
-def _sound_copy(layout: Layout, manifest: Manifest) -> Path:
+def _sound_copy(layout: Layout, manifest: Manifest) -> Path | None:
     for candidate in _generations(layout, manifest):
         path = layout.records(candidate.generation)
         try:
@@ -105,10 +122,7 @@ def _sound_copy(layout: Layout, manifest: Manifest) -> Path:
         if candidate.generation != manifest.generation:
             candidate.write(layout.manifest)
         return path
-    raise DamagedError(
-        f"{layout.root} has no sound copy of its records left",
-        do="index its source again; the vectors that are sound will be used again",
-    )
+    return None
 
 
 def _generations(layout: Layout, manifest: Manifest) -> Iterator[Manifest]:
@@ -132,21 +146,41 @@ def _mend_vectors(
         bad = VectorFile(layout.vectors, layout.keys, dim, rows).damaged()
         if not len(bad):
             return
-        found = connection.execute(
-            "SELECT row, any_value(text) FROM records"
-            " WHERE row IN (SELECT unnest(?::BIGINT[])) GROUP BY row ORDER BY row",
-            [bad.tolist()],
-        ).fetchall()
+        texts = _texts(connection, bad)
     finally:
         connection.close()
-    if found and manifest.model.spec == OWN_VECTORS:
-        raise DamagedError(
-            f"{len(found):,} vectors of your own are damaged",
-            do="bring them again with upsert",
-        )
+    file = VectorFile(layout.vectors, layout.keys, dim, rows)
+    found = [
+        (row, listed[0])
+        for row, listed in sorted(texts.items())
+        if _made(file, row, listed, manifest)
+    ]
     _embed_again(layout, manifest, embedder, found)
-    _blank(layout, dim, sorted(set(bad.tolist()) - {row for row, _ in found}))
+    lost = sorted(set(bad.tolist()) - {row for row, _ in found})
+    _blank(layout, dim, lost)
     done.append(Finding("vectors", True, f"{len(found):,} embedded again"))
+    own = sum(len(texts[row]) for row in lost if row in texts)
+    if own:
+        detail = f"{own:,} records have lost the vectors that you had brought for them"
+        done.append(Finding("vectors", False, detail, "bring them again with upsert"))
+
+
+def _texts(connection: Connection, rows: Keys) -> dict[int, list[str]]:
+    """Return the texts of the records that use each of the vector rows."""
+    found = connection.execute(
+        "SELECT row, list(text ORDER BY seq) FROM records"
+        " WHERE row IN (SELECT unnest(?::BIGINT[])) GROUP BY row",
+        [rows.tolist()],
+    ).fetchall()
+    return {int(row): texts for row, texts in found}
+
+
+def _made(file: VectorFile, row: int, texts: list[str], manifest: Manifest) -> bool:
+    """Whether the model made a row's vector, of the one text its records then have."""
+    if manifest.model.spec == OWN_VECTORS or len(set(texts)) > 1:
+        return False
+    entry_is_sound = file.entry_is_sound(row)
+    return not entry_is_sound or file.content(row) == content_key(texts[0])
 
 
 def _embed_again(

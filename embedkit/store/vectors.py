@@ -115,6 +115,14 @@ class VectorFile:
         """The content key of each row, shape (rows,), 16 bytes each."""
         return np.ascontiguousarray(self.entries["content"])
 
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the rows of those keys that are there."""
+        starts = self.contents.view("<u8").reshape(-1, 2)[:, 0]
+        wanted = np.frombuffer(b"".join(keys), "<u8").reshape(-1, 2)[:, 0]
+        likely = np.flatnonzero(np.isin(starts, wanted))
+        there = {bytes(self.entries["content"][row]): int(row) for row in likely}
+        return {key: there[key] for key in keys if key in there}
+
     def check(self, *, thorough: bool = False) -> None:
         """Raise DamagedError if a row is not what was written.
 
@@ -139,6 +147,15 @@ class VectorFile:
             picked: slice | Keys = part if rows is None else numbers[part]
             bad[part] = self._unsound(picked, numbers[part])
         return numbers[bad]
+
+    def content(self, row: int) -> bytes:
+        """Return the content key of a row."""
+        return bytes(self.entries["content"][row])
+
+    def entry_is_sound(self, row: int) -> bool:
+        """Whether what is known of a row is what was written; its vector is not looked at."""
+        entry = np.asarray(self.entries[row : row + 1])
+        return bool(entry["entry"][0] == _entry_checksums(entry, np.array([row]))[0])
 
     def replace(self, rows: Sequence[int], keys: Sequence[bytes], vectors: Vectors) -> None:
         """Write damaged rows anew, each in its place. For repair: a sound row never changes."""
@@ -188,6 +205,10 @@ class VectorWriter(VectorFile):
             self.rows = int(bad[0]) if len(bad) else there
         os.truncate(vectors, self.rows * self.dim * 4)
         os.truncate(keys, self.rows * ENTRY.itemsize)
+        if self.rows > committed:
+            # Whoever wrote them may have died before they were durable.
+            for path in self.paths:
+                sync_file(path)
         self._map()
 
     def append(self, keys: Sequence[bytes], vectors: Vectors) -> int:

@@ -12,15 +12,21 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from embedkit.errors import DamagedError
+from embedkit.errors import DamagedError, MissingDependencyError, StorageError
 from embedkit.indexes.rows import RowIndex
 from embedkit.store.columns import Column, decode, read_columns
-from embedkit.store.database import Connection, connect_reader, reader_cursor, translated
+from embedkit.store.database import (
+    Connection,
+    connect_reader,
+    is_unicode,
+    reader_cursor,
+    translated,
+)
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
+from embedkit.store.published import live_rows, open_index
 from embedkit.store.vectors import VectorFile
-from embedkit.store.writer import live_rows, open_index
 from embedkit.types import Record
 
 if TYPE_CHECKING:
@@ -65,10 +71,6 @@ class View:
     @property
     def _repair(self) -> str:
         return f"run: embedkit doctor {self.layout.root.name} --repair"
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._connection.close()
 
     @property
     def cursor(self) -> Connection:
@@ -119,8 +121,8 @@ class View:
         if entry is not None:
             try:
                 return open_index(self.layout, entry, matrix, metric, self.live)
-            except DamagedError as error:
-                if not (self.layout.root / entry.folder).exists():
+            except (StorageError, MissingDependencyError) as error:
+                if _generation(self.layout.manifest) != self.manifest.generation:
                     raise ReplacedError(self.layout.root / entry.folder) from error
                 _log.warning("%s", error)
         return RowIndex.build(matrix, metric=metric, spec="flat", live=self.live)
@@ -140,15 +142,29 @@ class View:
 
     def get(self, id: str) -> tuple[int, Record] | None:
         """Return a record and the row of its vector, or None."""
+        if not is_unicode(id):
+            return None
         rows = self.query(f"SELECT {self._listed} FROM records WHERE id = ?", [id])
         return (int(rows[0][1]), self._record(rows[0])) if rows else None
 
-    def by_row(self, rows: Sequence[int]) -> list[tuple[int, int, Record]]:
-        """Return (seq, row, record) of all records that have one of these vectors."""
+    def by_row(
+        self, rows: Sequence[int], limit: int, where: str | None = None
+    ) -> list[tuple[int, int, Record]]:
+        """Return (seq, row, record) of the records that have one of these vectors.
+
+        Parameters
+        ----------
+        limit : int
+            How many to return of each vector at most, the first of them.
+        where : str or None
+            Only of those that the condition lets through; it was checked before.
+        """
+        allowed = f" AND seq IN ({self._filter.select(where)})" if where is not None else ""
         found = self.query(
             f"SELECT {self._listed} FROM records"
-            " WHERE row IN (SELECT unnest(?::BIGINT[])) ORDER BY seq",
-            [list(rows)],
+            f" WHERE row IN (SELECT unnest(?::BIGINT[])){allowed}"
+            " QUALIFY row_number() OVER (PARTITION BY row ORDER BY seq) <= ? ORDER BY seq",
+            [list(rows), limit],
         )
         return [(row[0], row[1], self._record(row)) for row in found]
 

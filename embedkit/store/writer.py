@@ -16,9 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from embedkit.errors import DamagedError, StorageError
+from embedkit.errors import DamagedError, EmbedkitError, StorageError
 from embedkit.indexes.rows import RowIndex
 from embedkit.integrity import FileDigest, copy_durably, storage_error, sync_folder
 from embedkit.store.database import (
@@ -28,6 +26,7 @@ from embedkit.store.database import (
     connect_writer,
     expected_commits,
     largest_row,
+    remove_database,
     scalar,
     translated,
     write_commits,
@@ -36,11 +35,12 @@ from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model
+from embedkit.store.published import live_rows, open_index
 from embedkit.store.vectors import VectorWriter
 from embedkit.types import Metric
 
 if TYPE_CHECKING:
-    from embedkit.types import Mask, Vectors
+    from embedkit.types import Mask
 
 _log = logging.getLogger("embedkit")
 
@@ -106,7 +106,7 @@ class Writer:
             # Another process may have made the collection while this one was about to.
             self.manifest.model.expect(self.settings.model.model_id, self.layout.root.name)
             self._expect(self.layout.work)
-        self.connection = connect_writer(self.layout)
+        self.connection = self._connect()
         self._check_commits()
         rows = largest_row(self.connection) + 1
         rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
@@ -119,6 +119,16 @@ class Writer:
                 close_interrupted(self.connection)
         if self.manifest is None:
             self.publish()
+
+    def _connect(self) -> Connection:
+        try:
+            return connect_writer(self.layout)
+        except DamagedError:
+            if self.manifest is not None or self.layout.commits.exists():
+                raise
+            # A process died while it made the file: nothing was ever committed to it.
+            remove_database(self.layout.work)
+            return connect_writer(self.layout)
 
     def _expect(self, path: Path) -> None:
         if not path.exists():
@@ -187,7 +197,7 @@ class Writer:
                 copy_durably(layout.manifest, layout.previous)
             manifest.write(layout.manifest)
         except OSError as error:
-            if isinstance(error, DamagedError):
+            if isinstance(error, StorageError):
                 raise
             raise storage_error(error, layout.root) from error
         write_commits(layout, manifest.commits)
@@ -225,8 +235,8 @@ class Writer:
             return False
         try:
             index = open_index(self.layout, entry, self.vectors.matrix, self.settings.metric, live)
-        except DamagedError:
-            return False
+        except EmbedkitError:
+            return False  # damaged, or its library is gone
         return not index.needs_rebuild
 
     def _snapshot(self, generation: int) -> FileDigest:
@@ -253,34 +263,6 @@ class Writer:
                     path.unlink()
                 elif path.name.startswith("index-"):
                     shutil.rmtree(path)
-
-
-def live_rows(connection: Connection, rows: int) -> Mask:
-    """Return which vector rows some record uses, shape (rows,)."""
-    live = np.zeros(rows, np.bool_)
-    used = connection.execute("SELECT DISTINCT row FROM records").fetchnumpy()["row"]
-    live[np.asarray(used, np.int64)] = True
-    return live
-
-
-def open_index(
-    layout: Layout, entry: IndexEntry, matrix: Vectors, metric: Metric, live: Mask
-) -> RowIndex:
-    """Open a published index, every file checked first.
-
-    Raises
-    ------
-    DamagedError
-    """
-    folder = layout.root / entry.folder
-    try:
-        entry.files.check(folder / "files.json")
-        return RowIndex.load(folder, matrix, metric=metric, live=live)
-    except DamagedError as error:
-        raise DamagedError(
-            f"the index of {layout.root.name!r} cannot be used ({error.message})",
-            do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
-        ) from error
 
 
 def make_folder(path: Path) -> None:

@@ -45,7 +45,8 @@ class Model:
             gone = set()  # what is brought singly says nothing of the rest
         texts = {text for text, _ in given.values()} - self.embedded
         self.embedded |= texts
-        self.rows |= {id: (*row, source) for id, row in given.items()}
+        kept = given.keys() - new - changed if source == "upsert" else set()
+        self.rows |= {id: (*row, source) for id, row in given.items() if id not in kept}
         if sync:
             for id in gone:
                 del self.rows[id]

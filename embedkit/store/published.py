@@ -1,0 +1,45 @@
+"""What the writer and the readers both need of a generation: its live rows and its index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.errors import DamagedError
+from embedkit.indexes.rows import RowIndex
+from embedkit.store.database import Connection
+from embedkit.store.layout import Layout
+from embedkit.store.manifest import IndexEntry
+from embedkit.types import Metric
+
+if TYPE_CHECKING:
+    from embedkit.types import Mask, Vectors
+
+
+def live_rows(connection: Connection, rows: int) -> Mask:
+    """Return which vector rows some record uses, shape (rows,)."""
+    live = np.zeros(rows, np.bool_)
+    used = connection.execute("SELECT DISTINCT row FROM records").fetchnumpy()["row"]
+    live[np.asarray(used, np.int64)] = True
+    return live
+
+
+def open_index(
+    layout: Layout, entry: IndexEntry, matrix: Vectors, metric: Metric, live: Mask
+) -> RowIndex:
+    """Open a published index, every file checked first.
+
+    Raises
+    ------
+    DamagedError
+    """
+    folder = layout.root / entry.folder
+    try:
+        entry.files.check(folder / "files.json")
+        return RowIndex.load(folder, matrix, metric=metric, live=live)
+    except DamagedError as error:
+        raise DamagedError(
+            f"the index of {layout.root.name!r} cannot be used ({error.message})",
+            do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
+        ) from error
