@@ -20,11 +20,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-WORDS = (
+VOCABULARY = (
     "how do the old bridge engine garden return money parcel window song river account winter "
     "bread light school doctor train paper sugar colour market story letter planet kitchen coat "
     "answer number village mirror stone summer father language ticket"
-).split()
+)
 
 WORKER = """
 import json, resource, sys, time
@@ -56,19 +56,19 @@ print(json.dumps({
 
 def write_source(path: Path, rows: int, *, changed: bool) -> None:
     """Write the CSV; with ``changed``, one text in a hundred is another."""
-    generator = random.Random(7)
+    generator, vocabulary = random.Random(7), VOCABULARY.split()
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "topic", "votes", "price", "day"])
         for i in range(rows):
-            words = generator.choices(WORDS, k=9)
+            words = generator.choices(vocabulary, k=9)
             if changed and i % 100 == 0:
                 words.append("changed")
             writer.writerow(
                 [
                     f"r{i}",
                     " ".join(words) + f" {i}",
-                    generator.choice(WORDS),
+                    generator.choice(vocabulary),
                     generator.randrange(1000),
                     generator.randrange(10_000) / 100,
                     f"2026-{generator.randrange(1, 13):02}-{generator.randrange(1, 29):02}",

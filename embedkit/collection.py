@@ -198,9 +198,8 @@ class Collection(Reader):
         from embedkit.store.database import is_unicode
 
         self._existing()
-        if not isinstance(ids, Iterable):
-            raise InvalidInputError(f"expected ids, got {type(ids).__name__}")
-        listed = [ids] if isinstance(ids, str) else [str(id) for id in ids]
+        single = isinstance(ids, str) or not isinstance(ids, Iterable)
+        listed = [str(ids)] if single else [str(id) for id in ids]
         listed = [id for id in listed if is_unicode(id)]
         with self._writer() as writer:
             with writer.commit():

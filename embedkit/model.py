@@ -130,6 +130,6 @@ class ModelChoice:
         if model.spec == OWN_VECTORS:
             raise UnsupportedOperationError(
                 f"collection {name!r} holds vectors of your own, which no model here made",
-                do="search it with search_vectors or similar",
+                do="search it with search_vectors or similar; write with upsert(…, vectors=…)",
             )
         return model.spec

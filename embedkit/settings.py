@@ -110,11 +110,11 @@ def project_file(start: Path | None = None) -> Path | None:
 
 
 def user_file() -> Path | None:
-    """Return the user's own settings file, where there is one."""
+    """Return the user's own settings file, where there is one that may be read."""
     from platformdirs import user_config_path
 
     path = user_config_path("embedkit", appauthor=False) / FILE
-    return path if path.is_file() else None
+    return path if os.access(path, os.R_OK) else None
 
 
 def _read(path: Path) -> dict[str, Any]:

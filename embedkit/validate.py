@@ -65,7 +65,8 @@ def check_vectors(vectors: Any, dim: int, *, what: str = "vectors") -> Vectors:
     try:
         array = np.asarray(vectors)
         if array.dtype != np.float32:
-            array = array.astype(np.float32)
+            with np.errstate(over="ignore"):  # what overflows is refused below
+                array = array.astype(np.float32)
     except (TypeError, ValueError) as error:
         raise InvalidInputError(f"expected {what} of numbers, shape (n, {dim}): {error}") from error
     if array.ndim == 1 and array.shape[0] == dim:

@@ -42,7 +42,8 @@ def search_file(
 ) -> int:
     """Search for each query of a file and print the hits; return the exit code."""
     queries = read_queries(path)
-    write(_print(form, _search(collection, queries, k, where), collection, tag))
+    answers = _search(collection, queries, k, where)
+    write(_print(form, answers, collection, tag), cleaned=form == "table")
     if form == "trec" and any(trec_field(id) != id for id, _ in queries.rows):
         say("blanks in ids were written as %20, since trec separates its fields by blanks")
     if queries.rejects:

@@ -51,9 +51,15 @@ def emit(
             click.echo(text)
 
 
-def write(parts: Iterable[str]) -> None:
-    """Print parts of plain data as they come, made harmless where a terminal reads them."""
-    shown = is_terminal(sys.stdout)
+def write(parts: Iterable[str], *, cleaned: bool = False) -> None:
+    """Print parts as they come, made harmless where a terminal reads them.
+
+    Parameters
+    ----------
+    cleaned : bool
+        The parts are harmless already, but for styles of ours.
+    """
+    shown = is_terminal(sys.stdout) and not cleaned
     waiting: list[str] = []
     held = 0
     for part in parts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from embedkit.errors import ColumnError
+from embedkit.errors import ColumnError, InvalidInputError
 
 _MIN_WORDS = 3.0
 _MIN_CHARACTERS = 12.0
@@ -73,6 +74,11 @@ def choose(
         No such column (the nearest is offered), or no safe choice (all columns are listed, with
         an example of each).
     """
+    for said in (*(text or ()), *([id] if id is not None else ())):
+        if not isinstance(said, str):
+            raise InvalidInputError(
+                f"expected the name of a column as text, got {type(said).__name__}"
+            )
     names = [sample.name for sample in samples]
     if remembered is not None and set(remembered.text) <= set(names):
         text = text or remembered.text
@@ -92,8 +98,12 @@ def split_columns(text: str | Sequence[str] | None) -> list[str] | None:
     """Return column names from ``"title,body"`` or a list of them."""
     if text is None:
         return None
-    names = text.split(",") if isinstance(text, str) else list(text)
-    return [name.strip() for name in names if name.strip()] or None
+    if isinstance(text, str):
+        text = text.split(",")
+    elif not isinstance(text, Iterable):
+        raise InvalidInputError(f"expected names of columns, got {type(text).__name__}")
+    names = [name.strip() if isinstance(name, str) else name for name in text]
+    return [name for name in names if name != ""] or None
 
 
 def _named(name: str, samples: Sequence[Sample]) -> str:
@@ -108,6 +118,11 @@ def _named(name: str, samples: Sequence[Sample]) -> str:
     raise ColumnError(
         f"expected one of the source's columns, got {name!r}", do=hint + _listing(samples)
     )
+
+
+def likely_ids(names: Sequence[str]) -> list[str]:
+    """Return the columns that are named like one that identifies records: ``doc_id``."""
+    return [name for name in names if re.search(r"(?i:[ _-]id)$|[a-z]I[dD]$", name)]
 
 
 def _find_id(names: Sequence[str]) -> str | None:

@@ -34,6 +34,7 @@ class Plan:
     failed: int
     to_embed: int
     reused: int
+    notes: tuple[str, ...]
     complete: bool
     """False where rows failed of which not even the id is known: what is gone is then unsure."""
 
@@ -74,6 +75,7 @@ def make_plan(
         failed=int(scalar(connection, "SELECT count(*) FROM rejects")),
         to_embed=to_embed,
         reused=new + changed - to_embed,
+        notes=stage.notes,
         complete=stage.unread == 0,
     )
 

@@ -397,7 +397,7 @@ def _ledger_counts(report: Report) -> dict[str, int | float]:
 
 
 def _notes(request: Request, plan: Plan) -> tuple[str, ...]:
-    notes = request.source.notes
+    notes = plan.notes
     if request.sync and plan.gone and not plan.complete:
         notes += (
             f"{plan.gone:,} records are not in the source any more, but were not removed: some "

@@ -15,7 +15,7 @@ import numpy as np
 
 from embedkit.errors import SourceError
 from embedkit.ingest.arrivals import Arrivals
-from embedkit.ingest.choose import Choice, Sample, choose
+from embedkit.ingest.choose import Choice, Sample, choose, likely_ids
 from embedkit.protocols import Source, SourceBatch
 from embedkit.store.columns import Column, future_columns, infer_type, read_columns, unite
 from embedkit.store.database import Connection, scalar
@@ -88,6 +88,18 @@ class Stage:
         if not chosen:
             self._nothing()
         self._settle()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed that a person should know."""
+        likely = likely_ids(list(self._raw)) if self.choice.id is None else []
+        if not likely:
+            return self.source.notes
+        return (
+            *self.source.notes,
+            f"ids are made of the texts; if {likely[0]!r} identifies the records, say so with "
+            f"--id {likely[0]}",
+        )
 
     def _nothing(self) -> None:
         if self.rows:

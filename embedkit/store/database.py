@@ -36,6 +36,8 @@ _WRITER: _Config = _QUIET | {
     # A checkpoint writes parts of the table again; in a long run a publication makes one anyway.
     "wal_autocheckpoint": "256MB",
 }
+READER_MEMORY = "1GB"
+"""What a query of a reader may take, whatever its filter asks for."""
 WRITER_MEMORY = "2GB"
 """What DuckDB may hold in memory before it spills into the collection's folder."""
 
@@ -52,6 +54,7 @@ def connect_reader(path: Path) -> Connection:
             connection.execute(f"ATTACH {quote_text(str(path))} AS published (READ_ONLY)")
             connection.execute("USE published")
             _hide_bar(connection)
+            connection.execute(f"SET memory_limit = '{READER_MEMORY}'")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
         except BaseException:

@@ -50,6 +50,10 @@ _TIME = {"now", "today", "current_date", "get_current_timestamp", "transaction_t
 """Functions of the time of the query: the only ones allowed that have no constant result."""
 
 
+_LARGE = {"range", "generate_series", "repeat", "repeat_row", "list_resize", "array_resize"}
+"""Functions whose result may be of any size: no condition over a record needs them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matches:
     """The records that a filter lets through: their numbers, and their vector rows."""
@@ -143,6 +147,8 @@ class Filter:
                     self._check_column(names[0])
             elif kind == "FUNCTION":
                 functions.add(str(node["function_name"]).lower())
+        for name in sorted(functions & _LARGE):
+            raise _refused(where, f"the function {name!r}")
         for name in sorted(functions - _TIME):
             _check_function(connection, name, where)
 
