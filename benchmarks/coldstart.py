@@ -57,8 +57,15 @@ class Case:
 
 
 def environment() -> dict[str, str]:
-    """The checkout on the path, and no settings of the person who measures."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EMBEDKIT_")}
+    """The checkout on the path, and no settings of the person who measures.
+
+    An installed package has its bytecode; so the checkout may keep its own.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("EMBEDKIT_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     paths = [str(ROOT), str(ROOT / "cli"), str(ROOT / "connectors")]
     return kept | {"PYTHONPATH": os.pathsep.join(paths)}
 
