@@ -270,3 +270,46 @@ def test_an_upsert_says_nothing_of_the_records_it_leaves_out(opened):
     assert collection.upsert([("q9", "a new one")]).gone == 0
     collection.index([{"id": "q1", "text": "another question"}], sync=True)
     assert {record.id for record in collection} == {"q1", "q2", "q3", "q9"}
+
+
+def test_a_k_beyond_all_reason_costs_nothing(filled):
+    assert len(filled.search("money", k=2**40)) == len(ROWS)
+    assert len(filled.similar("q1", k=2**40)) == len(ROWS) - 1
+
+
+def test_many_records_of_one_text_come_as_far_as_they_are_wanted(opened):
+    collection = opened()
+    rows = [{"id": f"n{i}", "text": "n/a", "odd": bool(i % 2)} for i in range(300)]
+    collection.upsert([*rows, {"id": "other", "text": "where is my parcel", "odd": True}])
+    assert [hit.id for hit in collection.search("n/a", k=3)] == ["n0", "n1", "n2"]
+    odd = collection.search("n/a", k=4, where="odd")
+    assert [hit.id for hit in odd] == ["n1", "n3", "n5", "n7"]
+    assert [hit.id for hit in collection.similar("n1", k=2)] == ["n0", "n2"]
+    assert len(collection.search("n/a", k=400)) == 301
+
+
+def test_closing_while_others_read_harms_nobody(filled):
+    first = iter(filled)
+    next(first)
+    filled.close()
+    assert next(first).id == "q2"
+    assert len(filled.search("money", k=1)) == 1
+
+
+def test_an_index_whose_library_is_gone_is_searched_exactly(filled, monkeypatch, caplog):
+    filled.rebuild("annoy")
+    import dataclasses
+
+    from embedkit import registry
+
+    broken = [
+        dataclasses.replace(row, target="embedkit.missing:X", requires=("embedkit",))
+        if row.name == "annoy"
+        else row
+        for row in registry.ROWS
+    ]
+    monkeypatch.setattr(registry, "ROWS", tuple(broken))
+    again = embedkit.open("q", home=filled.home)
+    assert again.search("where is my parcel", k=1)[0].id == "q2"
+    assert again.upsert([("q4", "a new one")]).new == 1
+    assert len(again.search("new", k=10)) == 4

@@ -12,6 +12,7 @@ from embedkit import Record
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.store.columns import TYPES, unite
 from embedkit.types import Embeddings
+from embedkit_connectors.batch import BATCH_ROWS
 
 DAY, MOMENT = date(2024, 2, 29), datetime(2024, 2, 29, 12, 30)
 
@@ -212,3 +213,25 @@ def test_ten_megabytes_in_one_cell(opened, write_csv):
     assert collection.get("b").metadata["note"] == long
     assert collection.index(path).unchanged == 2
     assert [hit.id for hit in collection.search("short", where="length(note) > 9")] == ["b"]
+
+
+def test_whole_numbers_that_come_as_floats_are_the_same_ids(opened):
+    collection = opened()
+    collection.index([{"id": 1, "text": "one"}, {"id": 2, "text": "two"}])
+    report = collection.index([{"id": 1.0, "text": "one"}, {"id": 2.0, "text": "two"}])
+    assert (report.new, report.unchanged) == (0, 2)
+
+
+def test_keys_that_differ_by_case_in_later_batches_are_one_column(opened):
+    rows = [{"id": str(i), "text": f"t{i}", "Lang": "a"} for i in range(BATCH_ROWS)]
+    rows += [{"id": f"x{i}", "text": f"u{i}", "lang": "b"} for i in range(9)]
+    collection = opened(index="flat")
+    collection.index(rows)
+    assert collection.get("x8").metadata == {"Lang": "b"}
+
+
+def test_a_column_that_could_name_the_records_is_pointed_at(opened, tmp_path):
+    path = tmp_path / "docs.csv"
+    path.write_text("doc_id,text\nd1,some words\n")
+    assert "--id doc_id" in opened().index(path).notes[0]
+    assert opened().index(path, id="doc_id").notes == ()

@@ -43,3 +43,24 @@ def test_a_refusal_of_the_system_is_no_lock(tmp_path):
     with pytest.raises(StorageError) as caught, WriterLock(tmp_path / "no" / "lock", "q"):
         pass
     assert not isinstance(caught.value, CollectionLockedError)
+
+
+def test_a_lock_on_a_folder_that_was_deleted_meanwhile_is_taken_anew(tmp_path, monkeypatch):
+    from embedkit.store import lock
+
+    folder = tmp_path / "q"
+    folder.mkdir()
+    acquire, calls = lock._acquire, []
+
+    def deleted_before(descriptor):
+        if not calls:
+            (folder / "lock").unlink()
+            folder.rmdir()
+        calls.append(descriptor)
+        acquire(descriptor)
+
+    monkeypatch.setattr(lock, "_acquire", deleted_before)
+    with lock.WriterLock(folder / "lock", "q"):
+        assert len(calls) == 2
+        with pytest.raises(CollectionLockedError), lock.WriterLock(folder / "lock", "q"):
+            raise AssertionError("two writers at once")
