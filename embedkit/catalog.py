@@ -11,7 +11,6 @@ from embedkit.errors import CollectionNotFoundError, InvalidInputError
 from embedkit.integrity import storage_error
 from embedkit.store.layout import Layout, check_name, is_name
 from embedkit.store.lock import WriterLock
-from embedkit.store.manifest import Manifest
 
 
 def resolve_home(home: str | Path | None = None) -> Path:
@@ -76,6 +75,9 @@ def delete(home: Path, name: str) -> None:
 
 def discard_empty(home: Path, name: str) -> None:
     """Delete a collection that no run has ever put a record into."""
+    # It loads numpy, which listing and completing names do without.
+    from embedkit.store.manifest import Manifest
+
     layout = Layout(home / name)
     with WriterLock(layout.lock, name):
         manifest = Manifest.read(layout.manifest)
