@@ -23,7 +23,10 @@
     │   ├── DamagedError                          a file is not what was written
     │   └── FormatVersionError                    written by another version of embedkit
     └── ProviderError (RuntimeError)              a remote service failed
-        └── CredentialsError                      a missing or refused key
+        ├── CredentialsError                      a missing or refused key
+        ├── QuotaError                            the month's allowance is used up
+        ├── RejectedError                         it refuses this input, and will again
+        └── UnavailableError                      it cannot be reached, or fails again and again
 
 A message says what was expected, what was found and what to do. ``exit_code`` is what the command
 line returns: 1 failed, 2 misuse, 4 a missing or refused key.
@@ -139,10 +142,34 @@ class FormatVersionError(StorageError):
 
 
 class ProviderError(EmbedkitError, RuntimeError):
-    """A remote service failed."""
+    """A remote service failed.
+
+    Parameters
+    ----------
+    message, do : str
+        As everywhere.
+    status : int or None
+        Status of the answer, as HTTP counts; None where there was no answer.
+    """
+
+    def __init__(self, message: str, *, do: str = "", status: int | None = None) -> None:
+        super().__init__(message, do=do)
+        self.status = status
 
 
 class CredentialsError(ProviderError):
     """A missing or refused key."""
 
     exit_code = 4
+
+
+class QuotaError(ProviderError):
+    """The allowance of the key is used up; waiting a minute does not help."""
+
+
+class RejectedError(ProviderError):
+    """The service refuses this input and would refuse it again; another input may pass."""
+
+
+class UnavailableError(ProviderError):
+    """The service cannot be reached or fails again and again; later it may do better."""

@@ -10,12 +10,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from embedkit.types import Embeddings, InputType, Metric, Neighbors, Reject
+from embedkit.types import (
+    Candidate,
+    Delivery,
+    Embeddings,
+    InputType,
+    Message,
+    Metric,
+    Neighbors,
+    Reject,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from embedkit.types import Keys, Mask, Vectors
+    from embedkit.types import Keys, Mask, Scores, Vectors
 
 
 @runtime_checkable
@@ -37,6 +46,61 @@ class Embedder(Protocol):
         self, texts: Sequence[str], *, input_type: InputType = "document"
     ) -> Embeddings:
         """Return the vectors and what became of each text (its tokens, the model's limit)."""
+
+
+@runtime_checkable
+class StreamingEmbedder(Embedder, Protocol):
+    """An embedder that hands over what it has as it arrives, so that nothing of it is lost."""
+
+    def embed_stream(
+        self, texts: Sequence[str], *, input_type: InputType = "document"
+    ) -> Iterator[Delivery]:
+        """Yield what became of the texts, in any order, each text exactly once.
+
+        Raises
+        ------
+        ProviderError
+            What no other text could do better. Everything that had arrived was yielded before.
+        """
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Judges how relevant texts are to a query, reading both together."""
+
+    @property
+    def model_id(self) -> str:
+        """Name the model."""
+
+    def rerank(self, query: str, texts: Sequence[str]) -> Scores:
+        """Return a relevance for each text, shape (n,), float32, larger is better."""
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes text that goes on from a prompt."""
+
+    @property
+    def model_id(self) -> str:
+        """Name the model."""
+
+    supports: ClassVar[frozenset[str]]
+    """Which of the sampling parameters it honours; the others are refused."""
+
+    def generate(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        n: int = 1,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        logprobs: bool = False,
+    ) -> list[Candidate]:
+        """Return n candidates. None leaves a parameter to the model's own default."""
 
 
 @runtime_checkable

@@ -4,9 +4,8 @@ A spec is ``name``, ``name:argument`` or ``name:argument?option=value&option=val
 is the first positional parameter of the backend's constructor, the options are its keyword-only
 parameters, converted by their annotations. A backend is imported when its name is used, not before.
 
-A new backend is one module and one row here. Others register through the entry-point groups
-``embedkit.embedders``, ``embedkit.indexes`` and ``embedkit.sources``, which are read only when a
-name is not built in.
+A new backend is one module and one row here. Others register through entry-point groups
+(``embedkit.embedders`` and so on, one a family), which are read only when a name is not built in.
 """
 
 from __future__ import annotations
@@ -22,10 +21,12 @@ from typing import Any, Literal, TypeAlias
 
 from embedkit.errors import InvalidInputError, MissingDependencyError, UnknownBackendError
 
-Family: TypeAlias = Literal["embedder", "index", "source"]
+Family: TypeAlias = Literal["embedder", "index", "reranker", "generator", "source"]
 GROUPS: dict[Family, str] = {
     "embedder": "embedkit.embedders",
     "index": "embedkit.indexes",
+    "reranker": "embedkit.rerankers",
+    "generator": "embedkit.generators",
     "source": "embedkit.sources",
 }
 

@@ -5,7 +5,7 @@ Nothing here imports a library, so that everything may import this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,9 +20,15 @@ if TYPE_CHECKING:
     """Integer names of vectors, shape (n,) or (n_queries, k); -1 marks an empty cell."""
     Mask: TypeAlias = NDArray[np.bool_]
     """One flag a row, shape (n,)."""
+    Codes: TypeAlias = NDArray[np.int8] | NDArray[np.uint8]
+    """Vectors as a service quantised them, shape (n, dim) int8 or (n, dim / 8) packed bits."""
+    Scores: TypeAlias = NDArray[np.float32]
+    """One relevance a text, shape (n,), larger is better."""
 
 InputType = Literal["document", "query", "classification", "clustering"]
 Metric = Literal["cosine", "inner_product"]
+Precision = Literal["float32", "int8", "binary"]
+"""How the numbers of a vector are kept: 4 bytes, 1 byte or 1 bit each."""
 Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict[str, Any] | None
 """A metadata value: what a typed column can hold."""
 
@@ -48,9 +54,11 @@ class Hit:
     score: float
     text: str
     metadata: Mapping[str, Value] = field(default_factory=dict)
+    kind: str = "cosine"
+    """What the score is: the metric of the collection, or ``reranked``."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the hit as plain values, in the order rank, id, score, text, metadata."""
+        """Return the hit as plain values, in the order rank, id, score, text, metadata, kind."""
         return asdict(self)
 
 
@@ -82,11 +90,81 @@ class Embeddings:
         Tokens of each text before anything was cut; None where the model does not tell.
     max_tokens : int or None
         What the model reads of one text, in tokens; the rest of a longer text was cut.
+    codes : int8 array, shape (n, dim), or uint8 array, shape (n, dim / 8), or None
+        What was delivered, where the embedder's ``precision`` is not float32; ``vectors`` are
+        decoded from them, and a store keeps them in place of the vectors. Packed bits have the
+        first component in the highest bit; 1 stands for +1, 0 for -1.
     """
 
     vectors: Vectors
     tokens: Keys | None = None
     max_tokens: int | None = None
+    codes: Codes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of some of the texts given to :meth:`StreamingEmbedder.embed_stream`.
+
+    Either ``embeddings`` hold a vector for each of the places, or ``failure`` says why the text at
+    the only place has none.
+
+    Attributes
+    ----------
+    places : sequence of int
+        Which texts, by their position in what was given; ``embeddings`` are in this order.
+    sent : int
+        How many texts went to the model for it; 0 where all came from a cache.
+    billed_tokens : int or None
+        What the service says it bills; None where it does not say, or nothing was sent.
+    final : bool
+        Of a failure: whether the same text would fail again.
+    """
+
+    places: Sequence[int]
+    embeddings: Embeddings | None = None
+    failure: str | None = None
+    sent: int = 0
+    billed_tokens: int | None = None
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation with a generator."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A generated token and its natural log-probability."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One generation for a prompt.
+
+    Attributes
+    ----------
+    finish_reason : str
+        ``stop`` (it ended by itself or met a stop sequence), ``length`` (cut at ``max_tokens``),
+        or what else the backend says.
+    prompt_tokens, completion_tokens : int or None
+        As the backend counts them; None where it does not tell.
+    tokens : tuple of Token or None
+        The generated tokens with log-probabilities; None where there are none.
+    """
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens: tuple[Token, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,18 @@ def _first(connection: Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _second(connection: Connection) -> None:
+    for statement in (
+        # What the service billed for a batch, and how many of its texts came from the cache.
+        "ALTER TABLE batches ADD COLUMN billed_tokens BIGINT",
+        "ALTER TABLE batches ADD COLUMN cached BIGINT",
+        # Texts that a model refused for good, by the key of their content.
+        "CREATE TABLE refused (model_id VARCHAR, content BLOB, reason VARCHAR, run BIGINT)",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second)
 """The n-th function takes a database from version n to n + 1, in one transaction."""
 
 

@@ -78,7 +78,7 @@ def record_batch(
 ) -> None:
     """Enter a batch: the texts sent, and where the vectors that came of them begin."""
     connection.execute(
-        "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)",
         [
             run,
             now(),
