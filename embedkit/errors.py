@@ -172,4 +172,13 @@ class RejectedError(ProviderError):
 
 
 class UnavailableError(ProviderError):
-    """The service cannot be reached or fails again and again; later it may do better."""
+    """The service cannot be reached or fails again and again; later it may do better.
+
+    ``reached`` is False where no connection came about, so that no input can be at fault.
+    """
+
+    def __init__(
+        self, message: str, *, do: str = "", status: int | None = None, reached: bool = True
+    ) -> None:
+        super().__init__(message, do=do, status=status)
+        self.reached = reached

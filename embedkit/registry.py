@@ -68,6 +68,11 @@ ROWS: tuple[Row, ...] = (
         ("sentence_transformers", "torch"), "local",
     ),
     Row(
+        "embedder", "cohere", "embedkit.embedders.cohere:CohereEmbedder",
+        "Cohere's embedding models, such as cohere:embed-v4.0; needs CO_API_KEY",
+        ("cohere", "httpx"),
+    ),
+    Row(
         "index", "auto", "embedkit.indexes.auto:AutoBackend",
         "flat for small collections, turbovec for large ones; the default",
     ),

@@ -10,6 +10,12 @@ hold the same keys::
     k = 10
     format = "table"
 
+    [limits.cohere]           # of a remote service: see embedkit.managed.limits
+    plan = "trial"
+
+    [prices]                  # US dollars for a million tokens
+    "cohere:embed-v4.0" = 0.12
+
 Keys of remote services are no settings: they come from the environment alone.
 """
 
@@ -43,6 +49,10 @@ class Settings:
     """One of ``FORMATS``; None means a table on a terminal and JSON Lines elsewhere."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting that is not the default was found: a file or a variable."""
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What remote services take, by provider, as far as it is not their preset."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """US dollars for a million tokens, by ``provider:model``, in place of the list prices."""
     files: tuple[Path, ...] = ()
     """The settings files that were read, the project's before the user's."""
 
@@ -68,7 +78,7 @@ def load(start: Path | None = None) -> Settings:
             values[key], origins[key] = value, str(path)
     for key, kind in _KINDS.items():
         variable = f"EMBEDKIT_{key.upper()}"
-        text = os.environ.get(variable, "")
+        text = os.environ.get(variable, "") if kind not in _TABLES else ""
         if text:
             values[key], origins[key] = kind(text, variable), variable
     home = values.get("home")
@@ -78,6 +88,8 @@ def load(start: Path | None = None) -> Settings:
         index=values.get("index"),
         k=values.get("k", K),
         format=values.get("format"),
+        limits=values.get("limits", {}),
+        prices=values.get("prices", {}),
         origins=origins,
         files=files,
     )
@@ -169,10 +181,26 @@ def _format(value: Any, where: str) -> str:
     return str(value)
 
 
+def _limits(value: Any, where: str) -> dict[str, Any]:
+    from embedkit.managed.limits import check_table
+
+    return check_table(value, where)
+
+
+def _prices(value: Any, where: str) -> dict[str, float]:
+    from embedkit.managed.prices import check_table
+
+    return check_table(value, where)
+
+
+_TABLES = (_limits, _prices)
+"""Too much for a variable: these stand in files alone."""
 _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "home": _text,
     "embedder": _text,
     "index": _text,
     "k": _count,
     "format": _format,
+    "limits": _limits,
+    "prices": _prices,
 }

@@ -107,7 +107,7 @@ class BaseEmbedder(ABC):
             raise DimensionMismatchError(
                 f"expected {n} token counts from {self.model_id}, got shape {result.tokens.shape}"
             )
-        return Embeddings(vectors, result.tokens, result.max_tokens)
+        return Embeddings(vectors, result.tokens, result.max_tokens, result.codes)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model_id}>"

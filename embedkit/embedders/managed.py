@@ -1,0 +1,208 @@
+"""What every embedder behind a remote service shares: batches, deliveries, the checks of answers.
+
+A provider's embedder writes ``_connect`` and ``_request``; its module shows how little that is.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
+from embedkit.errors import ProviderError, RejectedError
+from embedkit.managed.budget import Meter
+from embedkit.managed.dispatch import Dispatcher, Outcome, make_batches
+from embedkit.managed.limits import Limits
+from embedkit.managed.service import Service
+from embedkit.managed.tokens import estimate_tokens
+from embedkit.types import Delivery, Embeddings, InputType
+from embedkit.validate import check_input_type, check_texts, normalize
+
+if TYPE_CHECKING:
+    from embedkit.types import Codes, Vectors
+
+MAX_REQUEST_TOKENS = 96_000
+"""Estimated tokens of one request, unless a single text has more."""
+_QUERY_ATTEMPTS = 4
+"""Somebody waits for the answer to a query."""
+_FIRST_ON_A_BUDGET = 8
+"""Texts of the first request where there is a budget: its bill makes the estimates exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A checked answer.
+
+    Attributes
+    ----------
+    vectors : float32 array, shape (n, dim)
+        Of any length.
+    codes : array or None
+        What was delivered, where that is not float32.
+    billed_tokens : int or None
+        None where the service does not say.
+    """
+
+    vectors: Vectors
+    codes: Codes | None = None
+    billed_tokens: int | None = None
+
+
+class ManagedEmbedder(BaseEmbedder):
+    """An embedder whose model runs elsewhere and costs money.
+
+    Texts are sent in batches, equal ones once, several batches at a time where that is what the
+    rate limit takes; every answer is checked, and handed over as it arrives.
+    """
+
+    provider: ClassVar[str]
+    """Name of its table in ``[limits]``, and the first half of its name in ``[prices]``."""
+    max_inputs: ClassVar[int]
+    """Texts that one request takes."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self._connected: Lazy[Service] = Lazy(self._connect)
+
+    @abstractmethod
+    def _connect(self) -> Service:
+        """Return the service, ready to be called. Raises CredentialsError without a key."""
+
+    @abstractmethod
+    def _request(self, texts: Sequence[str], input_type: InputType) -> Reply:
+        """Send texts once. Raises what the service's classifier knows, or BadAnswerError."""
+
+    @abstractmethod
+    def check_access(self) -> None:
+        """Refuse a missing key, and one that the service refuses, before any work is done.
+
+        Raises
+        ------
+        CredentialsError
+        """
+
+    @property
+    def max_tokens(self) -> int | None:
+        """What the model reads of one text; None where that is not known."""
+        return None
+
+    @property
+    def limits(self) -> Limits:
+        """What the service takes."""
+        return self._connected.get().limits
+
+    @property
+    def price(self) -> float | None:
+        """US dollars for a million tokens; None where that is not known."""
+        from embedkit import settings
+        from embedkit.managed.prices import price_of
+
+        return price_of(f"{self.provider}:{self.model}", settings.load().prices)
+
+    def embed_stream(
+        self,
+        texts: Sequence[str],
+        *,
+        input_type: InputType = "document",
+        meter: Meter | None = None,
+    ) -> Iterator[Delivery]:
+        """Yield what became of the texts as it arrives, in any order, each text exactly once.
+
+        Parameters
+        ----------
+        meter : Meter or None
+            What may be spent.
+
+        Raises
+        ------
+        ProviderError
+            What no other text could do better; what had arrived was yielded before.
+        BudgetReached
+            The next request might cost more than is left.
+        """
+        listed = check_unicode(check_texts(texts))
+        return self._deliver(listed, check_input_type(input_type), meter, attempts=None)
+
+    def _deliver(
+        self, texts: list[str], input_type: InputType, meter: Meter | None, attempts: int | None
+    ) -> Iterator[Delivery]:
+        if not texts:
+            return
+        places: dict[str, list[int]] = {}
+        for i, text in enumerate(texts):
+            places.setdefault(text, []).append(i)
+        unique = list(places)
+        tokens = list(map(estimate_tokens, unique))
+        budgeted = meter is not None and meter.max_cost is not None and not meter.told
+        batches = make_batches(
+            tokens,
+            most=self.max_inputs,
+            most_tokens=MAX_REQUEST_TOKENS,
+            first=_FIRST_ON_A_BUDGET if budgeted else None,
+        )
+
+        def send(chosen: Sequence[int]) -> Reply:
+            return self._request([unique[i] for i in chosen], input_type)
+
+        dispatcher: Dispatcher[Reply] = Dispatcher(
+            self._connected.get(), send, lambda reply: reply.billed_tokens, meter, attempts
+        )
+        for outcome in dispatcher.run(batches):
+            yield self._delivery(outcome, [places[unique[i]] for i in outcome.batch.places])
+
+    def _delivery(self, outcome: Outcome[Reply], places: list[list[int]]) -> Delivery:
+        """Return an outcome in terms of what was asked, where texts may have been equal."""
+        everywhere = [place for group in places for place in group]
+        if outcome.answer is None:
+            final = isinstance(outcome.error, RejectedError)
+            return Delivery(everywhere, failure=str(outcome.error), sent=len(places), final=final)
+        reply = outcome.answer
+        vectors, codes = normalize(reply.vectors), reply.codes
+        tokens = np.asarray(outcome.batch.tokens, np.int64)
+        if len(everywhere) > len(places):
+            rows = np.repeat(np.arange(len(places)), [len(group) for group in places])
+            vectors, tokens = vectors[rows], tokens[rows]
+            codes = None if codes is None else codes[rows]
+        embeddings = Embeddings(vectors, tokens, self.max_tokens, codes)
+        return Delivery(everywhere, embeddings, sent=len(places), billed_tokens=reply.billed_tokens)
+
+    def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
+        attempts = _QUERY_ATTEMPTS if input_type == "query" else None
+        parts: list[Embeddings] = []
+        places: list[int] = []
+        for delivery in self._deliver(texts, input_type, None, attempts):
+            if delivery.embeddings is None:
+                error = RejectedError if delivery.final else ProviderError
+                raise error(f"the text at position {delivery.places[0]}: {delivery.failure}")
+            parts.append(delivery.embeddings)
+            places += delivery.places
+        order = np.argsort(np.asarray(places))
+        codes: list[Any] = [part.codes for part in parts if part.codes is not None]
+        counts = [part.tokens for part in parts if part.tokens is not None]
+        return Embeddings(
+            np.concatenate([part.vectors for part in parts])[order],
+            np.concatenate(counts)[order],
+            self.max_tokens,
+            np.concatenate(codes)[order] if codes else None,
+        )
+
+
+def given_limits(
+    inputs_per_minute: int | None,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    concurrency: int | None,
+    timeout: float | None,
+) -> Mapping[str, float | None]:
+    """Return the limits out of a spec under their names."""
+    return {
+        "inputs_per_minute": inputs_per_minute,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "timeout": timeout,
+    }

@@ -1,0 +1,262 @@
+"""Many requests under way at once, whose answers are handed over as they arrive.
+
+What a service refuses is split until the input at fault stands alone. What no input could do better
+(a refused key, a used-up quota, a service that is down) ends the work, after everything that is
+still under way has been waited for and handed over: it is paid for.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from embedkit.errors import ProviderError, RejectedError, UnavailableError
+from embedkit.managed.budget import Meter
+from embedkit.managed.pacing import Abandoned
+from embedkit.managed.service import Service
+
+T = TypeVar("T")
+
+_OUTAGE = 3
+"""Requests in a row that failed in spite of all patience, after which the service is down."""
+_ALL_REFUSED = 8
+"""Single inputs in a row that are refused before any was taken: then it is not the inputs."""
+_HEADROOM = 1.2
+_LAST_WORDS = 10.0
+"""Seconds to wait, once interrupted, for answers that are under way: they are paid for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs that are sent together: their places in what was given, and their tokens."""
+
+    places: Sequence[int]
+    tokens: Sequence[int]
+
+    @property
+    def total(self) -> int:
+        """Tokens of all."""
+        return sum(self.tokens)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return the two halves of a batch of at least two."""
+        middle = len(self.places) // 2
+        return (
+            Batch(self.places[:middle], self.tokens[:middle]),
+            Batch(self.places[middle:], self.tokens[middle:]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What came of a batch: an answer, or an error."""
+
+    batch: Batch
+    answer: T | None = None
+    error: BaseException | None = None
+
+
+def make_batches(
+    tokens: Sequence[int], *, most: int, most_tokens: int, first: int | None = None
+) -> deque[Batch]:
+    """Group inputs in their order.
+
+    Parameters
+    ----------
+    tokens : sequence of int
+        Of each input.
+    most, most_tokens : int
+        Inputs, and tokens, of one request; an input with more tokens goes alone.
+    first : int or None
+        Inputs of the first request, where that is to be smaller.
+    """
+    batches: deque[Batch] = deque()
+    begin = total = 0
+    room = min(first or most, most)
+    for i, count in enumerate(tokens):
+        if i > begin and (i - begin >= room or total + count > most_tokens):
+            batches.append(Batch(range(begin, i), tokens[begin:i]))
+            begin, total, room = i, 0, most
+        total += count
+    if len(tokens) > begin:
+        batches.append(Batch(range(begin, len(tokens)), tokens[begin:]))
+    return batches
+
+
+class Dispatcher(Generic[T]):
+    """The requests of one piece of work.
+
+    Parameters
+    ----------
+    service : Service
+    send : callable
+        Sends the inputs at some places, once, and returns the checked answer.
+    billed : callable
+        Returns the tokens that an answer was billed, None where the service does not say.
+    meter : Meter or None
+        What may be spent.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        send: Callable[[Sequence[int]], T],
+        billed: Callable[[T], int | None],
+        meter: Meter | None = None,
+        attempts: int | None = None,
+    ) -> None:
+        self._service = service
+        self._send = send
+        self._billed = billed
+        self._meter = meter or Meter()
+        self._attempts = attempts
+        self._stop = threading.Event()
+        self._results: queue.SimpleQueue[Outcome[T]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._waiting: deque[Batch] = deque()
+        self._flying = 0
+        self._taken = False
+        self._refused = self._exhausted = 0
+        self._fatal: BaseException | None = None
+
+    def run(self, batches: deque[Batch]) -> Iterator[Outcome[T]]:
+        """Yield an outcome for each input: answers, and the errors of inputs that stand alone.
+
+        Raises
+        ------
+        ProviderError
+            No input could do better.
+        BudgetReached
+            The next batch might cost more than is left.
+        """
+        self._waiting = batches
+        try:
+            while self._launch() or self._flying:
+                yield from self._settle(self._results.get())
+        except KeyboardInterrupt as error:
+            self._fatal = error
+            self._stop.set()
+            yield from self._drain()
+        finally:
+            self._stop.set()
+            for _ in self._threads:
+                self._work.put(None)
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _drain(self) -> Iterator[Outcome[T]]:
+        """Hand over what arrives within a few seconds after an interruption."""
+        while self._flying:
+            try:
+                outcome = self._results.get(timeout=_LAST_WORDS)
+            except queue.Empty:
+                return
+            yield from self._settle(outcome)
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def _launch(self) -> bool:
+        """Send what may be sent now, and tell whether there was any."""
+        launched = False
+        while self._waiting and self._fatal is None and self._flying < self._width():
+            batch = self._waiting[0]
+            refusal = self._meter.reserve(batch.total, len(batch.places))
+            if refusal is not None:
+                if not self._flying:  # otherwise what is under way may turn out cheaper
+                    self._fatal = refusal
+                break
+            self._waiting.popleft()
+            self._flying += 1
+            launched = True
+            self._start(batch)
+        return launched
+
+    def _width(self) -> int:
+        """Return how many requests under way at once reach the rate limit, and no more.
+
+        Little's law: requests a second times seconds a request. A crash costs what is under way.
+        """
+        limits = self._service.limits
+        if not limits.paced:
+            return limits.concurrency
+        batch = self._waiting[0]
+        minutes = limits.minutes(inputs=len(batch.places), requests=1, tokens=batch.total)
+        rate = 1 / (60 * minutes) if minutes else math.inf
+        needed = min(_HEADROOM * rate * self._service.seconds, limits.concurrency)
+        return max(1, math.ceil(needed))
+
+    def _start(self, batch: Batch) -> None:
+        if len(self._threads) < self._flying:
+            # Daemons: a process that was told twice to end does not wait for an answer.
+            thread = threading.Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._work.put(batch)
+
+    def _serve(self) -> None:
+        while (batch := self._work.get()) is not None:
+            try:
+                answer = self._ask(batch)
+                self._results.put(Outcome(batch, answer))
+            except BaseException as error:
+                self._results.put(Outcome(batch, error=error))
+
+    def _ask(self, batch: Batch) -> T:
+        return self._service.call(
+            lambda: self._send(batch.places),
+            inputs=len(batch.places),
+            tokens=batch.total,
+            attempts=self._attempts,
+            stop=self._stop,
+        )
+
+    # -- what came back -------------------------------------------------------------------------
+
+    def _settle(self, outcome: Outcome[T]) -> Iterator[Outcome[T]]:
+        batch, error = outcome.batch, outcome.error
+        self._flying -= 1
+        if error is None:
+            assert outcome.answer is not None
+            billed = self._billed(outcome.answer)
+            self._meter.settle(batch.total, len(batch.places), billed)
+            self._taken, self._refused, self._exhausted = True, 0, 0
+            yield outcome
+            return
+        self._meter.cancel(batch.total, len(batch.places))
+        if isinstance(error, Abandoned):
+            return
+        if self._ends(error, batch):
+            self._end(error)
+        elif len(batch.places) == 1:
+            yield outcome
+        elif isinstance(error, RejectedError):
+            self._waiting.extendleft(reversed(batch.halves()))
+        else:
+            # Behind the others: if they fare better, it is this batch; else the service is down.
+            self._waiting.extend(batch.halves())
+
+    def _ends(self, error: BaseException, batch: Batch) -> bool:
+        """Whether no other input could do better."""
+        if isinstance(error, RejectedError):
+            self._refused += len(batch.places) == 1
+            return not self._taken and self._refused >= _ALL_REFUSED
+        if isinstance(error, UnavailableError) and error.reached:
+            # An input may be what it fails on; where others fail as well, it is not the input.
+            self._exhausted += 1
+            return self._exhausted >= _OUTAGE
+        return True
+
+    def _end(self, error: BaseException) -> None:
+        if self._fatal is None:
+            self._fatal = error
+            if isinstance(error, RejectedError):
+                self._fatal = ProviderError(
+                    f"every text so far was refused: {error.message}", status=error.status
+                )
+            self._stop.set()

@@ -1,0 +1,84 @@
+"""What answers of services that speak HTTP mean, whichever client brought them."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from embedkit.errors import InvalidInputError
+from embedkit.managed.service import Trouble
+
+
+def check_url(url: str) -> str:
+    """Return the address of a service, or refuse what could not be one."""
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise InvalidInputError(f"expected the address of a service, got {url!r}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise InvalidInputError(f"expected an address such as https://host/path, got {url!r}")
+    return url.rstrip("/")
+
+
+def transport_trouble(error: Exception) -> Trouble | None:
+    """Return what an exception of httpx means; None where it is none of its."""
+    if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
+        return Trouble("unreachable", f"it cannot be reached ({_brief(error)})")
+    if isinstance(error, httpx.TimeoutException):
+        return Trouble("failed", "it gave no answer in time")
+    if isinstance(error, (httpx.TransportError, httpx.DecodingError)):
+        return Trouble("failed", f"the connection broke ({_brief(error)})")
+    return None
+
+
+def answer_trouble(status: int | None, body: Any, headers: Mapping[str, str]) -> Trouble:
+    """Return what an answer that is an error means."""
+    message = _message(body)
+    said = f"{message} (status {status})" if message else f"status {status}"
+    if status in (401, 403, 498):
+        return Trouble("key", said, status)
+    if status == 429:
+        text = message.lower()
+        if "month" in text or "quota" in text:
+            return Trouble("quota", said, status)
+        return Trouble("busy", said, status, retry_after(headers))
+    if status == 402:
+        return Trouble("quota", said, status)
+    if status in (400, 413, 422):
+        return Trouble("input", said, status)
+    if status in (408, 409, 425) or status is None or status >= 500 or 200 <= status < 300:
+        # A status of success on an error: the body could not be read.
+        said = said if status is None or status >= 300 else "its answer cannot be read"
+        return Trouble("failed", said, status, retry_after(headers))
+    return Trouble("request", said, status)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait (RFC 9110, 10.2.3): a number or a date."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    text = lower.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    date = email.utils.parsedate_tz(text) if text else None
+    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+
+
+def _message(body: Any) -> str:
+    """Return what an error's body says, on one line; a page of HTML says nothing."""
+    if isinstance(body, dict):
+        found = body.get("message") or body.get("error") or body.get("detail") or ""
+        if isinstance(found, dict):
+            found = found.get("message") or ""
+        body = found
+    text = " ".join(str(body or "").split())
+    return "" if text.startswith("<") else text[:300]
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__

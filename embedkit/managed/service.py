@@ -1,0 +1,227 @@
+"""One request to a service: paced, retried where that helps, refused in clear words where not."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from embedkit.errors import (
+    CredentialsError,
+    EmbedkitError,
+    ProviderError,
+    QuotaError,
+    RejectedError,
+    UnavailableError,
+)
+from embedkit.managed.limits import Limits
+from embedkit.managed.pacing import Abandoned, Pacer
+
+T = TypeVar("T")
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 20.0
+_LONGEST_ASKED = 300.0
+"""Seconds beyond which a service that asks for patience is told to a person instead."""
+_UNREACHED = 4
+"""Attempts to reach a service that never answered before: its address may simply be wrong."""
+
+Kind = Literal[
+    "unreachable",  # no connection came about
+    "failed",  # the service's own failure, a broken connection, an answer that cannot be used
+    "busy",  # too much for the moment
+    "quota",  # too much for the month
+    "key",  # a missing or refused key
+    "input",  # this input is refused, another may pass
+    "request",  # any input would be refused: no such model, no such field
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What an error of a provider's client means.
+
+    Attributes
+    ----------
+    message : str
+        What happened, in the service's own words where it has any.
+    status : int or None
+        Status of the answer.
+    wait : float or None
+        Seconds to wait, where the service says so.
+    """
+
+    kind: Kind
+    message: str
+    status: int | None = None
+    wait: float | None = None
+
+
+class BadAnswerError(Exception):
+    """An answer that is not what was asked for: a row missing, another width, not finite."""
+
+
+class Service:
+    """An endpoint of a provider, with the patience that it needs. Safe from several threads.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it: ``Cohere``.
+    address : str
+        Where it is, for messages.
+    pacer : Pacer
+    classify : callable
+        Returns what an exception of the provider's client means, None for one that is none of its.
+    key_advice : str
+        What to do about a missing or refused key; names the variable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        pacer: Pacer,
+        classify: Callable[[Exception], Trouble | None],
+        key_advice: str,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.pacer = pacer
+        self.key_advice = key_advice
+        self.answered = False
+        """Whether it ever gave a good answer."""
+        self.seconds = 0.0
+        """How long an answer takes, as a moving average."""
+        self._classify = classify
+
+    @property
+    def limits(self) -> Limits:
+        """What it takes."""
+        return self.pacer.limits
+
+    def call(
+        self,
+        send: Callable[[], T],
+        *,
+        inputs: int = 1,
+        tokens: int = 0,
+        attempts: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> T:
+        """Send a request until it is answered well.
+
+        Parameters
+        ----------
+        send : callable
+            Sends it once and checks the answer; raises what ``classify`` knows, or BadAnswerError.
+        inputs, tokens : int
+            What it counts for against the limits.
+        stop : threading.Event
+            Set where the answer is not wanted any more.
+
+        Raises
+        ------
+        CredentialsError, QuotaError, RejectedError, ProviderError
+            Sending it again would not help.
+        UnavailableError
+            It was sent again and again.
+        Abandoned
+            ``stop`` was set.
+        """
+        patience = attempts or self.limits.attempts
+        attempt = 0
+        while True:
+            attempt += 1
+            trouble, answer = self._send(send, inputs, tokens, stop)
+            if trouble is None:
+                return answer[0]
+            error = self._final(trouble)
+            if error is None and attempt >= self._patience(trouble, patience):
+                times = "once" if attempt == 1 else f"{attempt} times"
+                error = UnavailableError(
+                    f"{self.name} failed {times}: {trouble.message}",
+                    do="what was done is kept: run the same command again later",
+                    status=trouble.status,
+                    reached=trouble.kind != "unreachable",
+                )
+            if error is not None:
+                raise error
+            self._back_off(trouble, attempt, stop)
+
+    def _send(
+        self, send: Callable[[], T], inputs: int, tokens: int, stop: threading.Event | None
+    ) -> tuple[Trouble | None, list[T]]:
+        ticket = self.pacer.acquire(inputs, tokens, stop)
+        began = time.monotonic()
+        trouble: Trouble | None = None
+        answer: list[T] = []
+        try:
+            answer.append(send())
+        except BadAnswerError as error:
+            trouble = Trouble("failed", str(error))
+        except Exception as error:
+            trouble = None if isinstance(error, EmbedkitError) else self._classify(error)
+            if trouble is None:
+                raise
+        finally:
+            self.pacer.release(ticket, counted=trouble is None or trouble.kind != "busy")
+        if trouble is None:
+            took = time.monotonic() - began
+            self.seconds = took if not self.answered else 0.7 * self.seconds + 0.3 * took
+            self.answered = True
+        return trouble, answer
+
+    def _final(self, trouble: Trouble) -> ProviderError | None:
+        """Return the error of what another attempt would not mend."""
+        if trouble.kind == "key":
+            return CredentialsError(
+                f"{self.name} refuses the key: {trouble.message}",
+                do=self.key_advice,
+                status=trouble.status,
+            )
+        if trouble.kind == "quota":
+            return QuotaError(
+                f"{self.name}: the allowance of this key is used up: {trouble.message}",
+                do="what was done is kept: run the same command again when there is more",
+                status=trouble.status,
+            )
+        if trouble.kind == "input":
+            return RejectedError(
+                f"{self.name} refuses it: {trouble.message}", status=trouble.status
+            )
+        if trouble.kind == "request":
+            return ProviderError(
+                f"{self.name} refuses the request: {trouble.message}", status=trouble.status
+            )
+        if trouble.wait is not None and trouble.wait > _LONGEST_ASKED:
+            return QuotaError(
+                f"{self.name} asks to wait {trouble.wait:,.0f} seconds: {trouble.message}",
+                do="what was done is kept: run the same command again then",
+                status=trouble.status,
+            )
+        return None
+
+    def _patience(self, trouble: Trouble, attempts: int) -> int:
+        if trouble.kind == "unreachable" and not self.answered:
+            return min(attempts, _UNREACHED)
+        return attempts
+
+    def _back_off(self, trouble: Trouble, attempt: int, stop: threading.Event | None) -> None:
+        """Wait longer each time, by chance more or less so that clients do not come in step."""
+        longest = min(_FIRST_WAIT * 2 ** (attempt - 1), _LONGEST_WAIT)
+        if trouble.kind == "busy":
+            longest *= 2  # the window of a minute must pass before patience ends
+        # Full jitter would at times not wait at all; half of it keeps the waits growing.
+        wait = longest * random.uniform(0.5, 1.0)  # noqa: S311
+        if trouble.wait is not None:
+            wait = trouble.wait * random.uniform(1.0, 1.1)  # noqa: S311
+        if trouble.kind == "busy":
+            self.pacer.pause(wait)  # it is too much from all threads together
+        if stop is None:
+            time.sleep(wait)
+        elif stop.wait(wait):
+            raise Abandoned
