@@ -16,6 +16,9 @@ from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
 from embedkit.types import Embeddings, InputType
+from tests.servers.fixtures import cohere_server as cohere_server
+from tests.servers.fixtures import openai_server as openai_server
+from tests.servers.fixtures import serve as serve
 
 Opener = Callable[..., Collection]
 
