@@ -55,6 +55,9 @@ class Collection(Reader):
         id: str | None = None,
         sync: bool = False,
         dry_run: bool = False,
+        retry_failed: bool = False,
+        max_cost: float | None = None,
+        max_texts: int | None = None,
         progress: Progress | None = None,
     ) -> Report:
         """Bring the collection up to date with a source; embed only what is new.
@@ -74,6 +77,12 @@ class Collection(Reader):
             Also delete the records that came from this source and are no longer in it.
         dry_run : bool
             Only plan; nothing is written.
+        retry_failed : bool
+            Send texts again that a managed model refused in an earlier run.
+        max_cost : float, optional
+            US dollars; the run stops before more is spent, and the next one goes on.
+        max_texts : int, optional
+            The run stops after so many texts were sent to the model, and the next one goes on.
         progress : callable, optional
             Called with (what, done, total).
 
@@ -86,14 +95,31 @@ class Collection(Reader):
         SourceError, ColumnError
             The source cannot be read. Single bad rows do not raise: they are in the report.
         CollectionLockedError, StorageError, ModelMismatchError
+        CredentialsError
+            The key of a managed embedder is missing or refused; nothing was read yet.
         """
         from embedkit.ingest.choose import split_columns
         from embedkit.ingest.run import Request
         from embedkit_connectors import open_source
 
+        self._check_access()
         opened: Source = open_source(source)
-        request = Request(opened, split_columns(text), id, sync, progress=progress)
+        request = Request(
+            opened,
+            split_columns(text),
+            id,
+            sync,
+            progress=progress,
+            retry_failed=retry_failed,
+            max_cost=_check_max("max_cost", max_cost),
+            max_texts=_check_max("max_texts", max_texts, whole=True),
+        )
         return self._plan(request) if dry_run else self._execute(request)
+
+    def _check_access(self) -> None:
+        check = getattr(self.embedder, "check_access", None)
+        if check is not None:
+            check()
 
     def upsert(self, records: Iterable[Any], *, vectors: Any = None) -> Report:
         """Insert records, or replace the ones whose ids are there.
@@ -137,7 +163,9 @@ class Collection(Reader):
 
     def _plan(self, request: Any) -> Report:
         from embedkit.ingest.run import planned_report, stage_and_plan
+        from embedkit.ingest.spending import Spending
         from embedkit.store.database import connect_planner, database_errors
+        from embedkit.store.ledger import billing_ratio
 
         began = time.monotonic()
         view = self._refreshed()
@@ -145,10 +173,12 @@ class Collection(Reader):
         connection = connect_planner(self._layout, published)
         try:
             with database_errors(published or self._layout.root):
-                _, plan = stage_and_plan(connection, request, view.vectors if view else None)
+                vectors = view.vectors if view else None
+                _, plan = stage_and_plan(connection, request, vectors, self.embedder)
+                spending = Spending(self.embedder, request.max_cost, billing_ratio(connection))
         finally:
             connection.close()
-        return planned_report(self.name, request, plan, time.monotonic() - began)
+        return planned_report(self.name, request, plan, spending, time.monotonic() - began)
 
     def _execute(self, request: Any, own_dim: int | None = None) -> Report:
         from embedkit.ingest.run import Run
@@ -263,3 +293,14 @@ class Collection(Reader):
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, home={str(self.home)!r})"
+
+
+def _check_max(name: str, value: Any, *, whole: bool = False) -> Any:
+    """Return a limit of what a run may spend, or refuse it."""
+    if value is None:
+        return None
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not number or not value >= 0:
+        kind = "a whole number" if whole else "a number"
+        raise InvalidInputError(f"expected {name} to be {kind} >= 0, got {value!r}")
+    return value

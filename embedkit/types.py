@@ -183,8 +183,10 @@ class Report:
 
     ``records`` are the rows of the source: new + changed + unchanged + failed. Of the new and the
     changed, ``embedded`` counts the texts that were sent to the embedder and ``reused`` the rows
-    that found their vector already there. ``gone`` counts the records that an earlier version of
-    this source held and this one does not; ``removed`` those of them that were deleted.
+    that found their vector already there; ``cached`` texts had it in the cache of the home.
+    ``gone`` counts the records that an earlier version of this source held and this one does not;
+    ``removed`` those of them that were deleted. A run that was told to stop (``max_cost``,
+    ``max_texts``) has the status ``stopped``.
     """
 
     collection: str
@@ -200,7 +202,17 @@ class Report:
     reused: int
     seconds: float
     run: int | None = None
-    status: Literal["planned", "done", "interrupted", "failed"] = "done"
+    status: Literal["planned", "done", "stopped", "interrupted", "failed"] = "done"
+    cached: int = 0
+    estimated_tokens: int | None = None
+    """Tokens of the texts for a managed embedder, counted here, without its tokenizer."""
+    billed_tokens: int | None = None
+    """What the service says it bills for them."""
+    cost: float | None = None
+    """US dollars: of the billed tokens, or of the estimated ones in a plan; None where no price is
+    known, or nothing costs."""
+    rate_limit_seconds: float | None = None
+    """Of a plan: how long its texts take at the service's rate limits."""
     truncated: int = 0
     """Texts longer than the model's limit."""
     tokens_cut: int = 0

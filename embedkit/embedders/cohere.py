@@ -134,7 +134,7 @@ class CohereEmbedder(ManagedEmbedder):
 
     def check_access(self) -> None:
         """Refuse a missing key, and one that the service refuses."""
-        self._account.get().check_key()
+        self._account.get().check_key(self.model)
 
     def _connect(self) -> Service:
         limits = cohere_limits("embed", self._plan, self._given)

@@ -6,32 +6,33 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from embedkit.ingest.choose import Choice
-from embedkit.ingest.embed import BatchSize, embed_apart
-from embedkit.ingest.plan import Plan, make_plan, remove_gone
+from embedkit.ingest.deliver import STREAMED, BatchSize, count_tokens, deliver, streams
+from embedkit.ingest.plan import Known, Plan, make_plan, remove_gone
+from embedkit.ingest.spending import Spending
 from embedkit.ingest.stage import Progress, Stage
+from embedkit.ingest.todo import Todo, in_range
+from embedkit.managed.budget import BudgetReached
 from embedkit.protocols import Embedder, Source
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
 from embedkit.store.database import Connection, is_interrupt, scalar
 from embedkit.store.vectors import VectorFile, vector_keys
 from embedkit.store.writer import Writer
-from embedkit.types import Report
+from embedkit.types import Delivery, Report
 
 if TYPE_CHECKING:
     from embedkit.types import Keys, Vectors
 
-BATCH_BYTES = 8_000_000
-"""How much text is embedded and committed at once, unless a single text is longer."""
 _ANONYMOUS = "memory"
 """The name of records in memory: each time others, so that no columns are remembered of them."""
 PUBLISH_SECONDS = 30.0
 """How often a long run publishes what it has; readers see it from then on."""
-Status = Literal["done", "interrupted", "failed"]
+Status = Literal["done", "stopped", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ class Request:
     progress: Progress | None = None
     vectors: Vectors | None = None
     """Vectors that the user brought, shape (rows of the source, dim), in the source's order."""
+    retry_failed: bool = False
+    """Send texts again that the model refused in an earlier run."""
+    max_cost: float | None = None
+    """US dollars that the run may spend."""
+    max_texts: int | None = None
+    """Texts that the run may send to the model."""
 
 
 @dataclass
@@ -56,6 +63,7 @@ class Counts:
     new: int = 0
     changed: int = 0
     embedded: int = 0
+    cached: int = 0
     failed: int = 0
     removed: int = 0
     notes: list[str] = field(default_factory=list)
@@ -75,6 +83,7 @@ def stage_and_plan(
     connection: Connection,
     request: Request,
     vectors: VectorFile | None,
+    embedder: Embedder | None,
     own_rows: Keys | None = None,
 ) -> tuple[Stage, Plan]:
     """Read the source and compare it with the records; changes nothing."""
@@ -83,10 +92,24 @@ def stage_and_plan(
         remembered = None
     stage = Stage(connection, request.source)
     stage.load(text=request.text, id=request.id, remembered=remembered, progress=request.progress)
-    return stage, make_plan(stage, vectors, None if request.partial else number, own_rows)
+    known = _known(embedder, request)
+    return stage, make_plan(stage, vectors, None if request.partial else number, own_rows, known)
 
 
-def planned_report(collection: str, request: Request, plan: Plan, seconds: float) -> Report:
+def _known(embedder: Any, request: Request) -> Known:
+    """Return what the home's cache and earlier runs know of the model's texts."""
+    if embedder is None:
+        return Known()
+    contents = getattr(embedder, "cached_contents", None)
+    return Known(
+        cached=contents("document") if contents else None,
+        refused_by=None if request.retry_failed else embedder.model_id,
+    )
+
+
+def planned_report(
+    collection: str, request: Request, plan: Plan, spending: Spending, seconds: float
+) -> Report:
     """Say what a run would do."""
     return Report(
         collection=collection,
@@ -100,9 +123,11 @@ def planned_report(collection: str, request: Request, plan: Plan, seconds: float
         failed=plan.failed,
         embedded=plan.to_embed,
         reused=plan.reused,
+        cached=plan.cached,
         seconds=round(seconds, 3),
         status="planned",
         notes=_notes(request, plan),
+        **spending.planned(plan.to_embed, plan.tokens),
     )
 
 
@@ -122,6 +147,8 @@ class Run:
         self.embedder = embedder
         self.request = request
         self.counts = Counts()
+        self._todo = Todo(writer.connection)
+        self._spending = Spending(embedder, request.max_cost)
         self._started = time.monotonic()
         self._next_publication = self._started + PUBLISH_SECONDS
         self._number = 0
@@ -135,12 +162,17 @@ class Run:
         """
         connection = self.writer.connection
         own_rows = self._store_own_vectors()
-        stage, plan = stage_and_plan(connection, self.request, self.writer.vectors, own_rows)
+        stage, plan = stage_and_plan(
+            connection, self.request, self.writer.vectors, self.embedder, own_rows
+        )
         self._begin(stage, plan)
         try:
             self._apply_known(plan)
             self._embed_all(plan)
             self._finish_records(plan)
+        except BudgetReached as reached:
+            self.counts.notes.append(f"{reached}: run the same command again to go on")
+            return self._finish(plan, "stopped")
         except BaseException as error:
             interrupted = is_interrupt(error)
             self._stop(plan, error, interrupted=interrupted)
@@ -169,6 +201,8 @@ class Run:
             self._source = self._register(stage.choice)
             ensure_columns(connection, {c.name: c.type for c in stage.columns})
             ledger.record_rejects(connection, self._number)
+            if self.request.retry_failed and self.embedder is not None:
+                self._todo.forgive(self.embedder.model_id)
         self._columns = [column.physical for column in stage.columns]
         self._others = [
             name
@@ -222,7 +256,7 @@ class Run:
         """
         connection = self.writer.connection
         lines = condition
-        condition = f"{lines} AND {_range(connection, 'plan AS p', lines)}"
+        condition = f"{lines} AND {in_range(connection, 'plan AS p', lines)}"
         values = ["s.id", "s.text", "p.row", str(self._source)]
         values += [f"s.{name}" for name in self._columns]
         targets = ["id", "text", "row", "source", *self._columns]
@@ -250,16 +284,26 @@ class Run:
     # -- embedding ------------------------------------------------------------------------------
 
     def _embed_all(self, plan: Plan) -> None:
+        """Embed every text that has no vector, as far as the request allows."""
+        total, most = plan.cached + plan.to_embed, self.request.max_texts
+        allowed = total if most is None else min(total, plan.cached + most)
         size, done = BatchSize(), 0
-        while done < plan.to_embed:
+        while done < allowed:
+            assert self.embedder is not None
             began = time.monotonic()
-            texts, keys = self._fetch(done, size.texts)
-            self._embed_batch(done, texts, keys)
+            wanted = STREAMED if streams(self.embedder) else size.texts
+            texts, keys = self._todo.fetch(done, min(wanted, allowed - done))
+            settled = done
+            for delivery in deliver(self.embedder, texts, self._spending.meter):
+                self._take(done, keys, delivery)
+                settled += len(delivery.places)
+                self._tell("embedding", settled, total)
+                if time.monotonic() > self._next_publication and settled < total:
+                    self._publish_so_far()
             done += len(texts)
-            self._tell("embedding", done, plan.to_embed)
             size.learn(len(texts), time.monotonic() - began)
-            if time.monotonic() > self._next_publication and done < plan.to_embed:
-                self._publish_so_far()
+        if done < total:
+            raise BudgetReached(f"stopped at --max-texts {most:,}, {total - done:,} texts are left")
 
     def _publish_so_far(self) -> None:
         began = time.monotonic()
@@ -268,63 +312,43 @@ class Run:
         # Of a large collection a publication takes long: then there are fewer of them.
         self._next_publication = ended + max(PUBLISH_SECONDS, 20 * (ended - began))
 
-    def _fetch(self, start: int, size: int) -> tuple[list[str], list[bytes]]:
-        connection = self.writer.connection
-        chosen = f"t.todo >= {start} AND t.todo < {start + size}"
-        # As many as are not too long together, but at least one.
-        fitting = scalar(
-            connection,
-            "SELECT count(*) FROM (SELECT sum(size) OVER (ORDER BY todo) AS total FROM todo AS t"
-            f" WHERE {chosen}) WHERE total <= {BATCH_BYTES}",
+    def _take(self, start: int, keys: list[bytes], delivery: Delivery) -> None:
+        """Make durable what was delivered, and commit the records that it completes."""
+        numbers = [start + place for place in delivery.places]
+        if delivery.embeddings is None:
+            self._reject(numbers, delivery)
+            return
+        writer, embeddings = self.writer, delivery.embeddings
+        row = writer.vectors.append([keys[place] for place in delivery.places], embeddings.vectors)
+        tokens, truncated, cut = count_tokens(embeddings)
+        from_cache = 0 if delivery.sent else len(numbers)
+        batch = ledger.Batch(
+            texts=len(numbers),
+            first_row=row,
+            vector_rows=len(numbers),
+            tokens=tokens,
+            truncated=truncated,
+            tokens_cut=cut,
+            billed_tokens=delivery.billed_tokens,
+            cached=from_cache,
         )
-        chosen = f"t.todo >= {start} AND t.todo < {start + max(int(fitting), 1)}"
-        # The range of n spares a scan of all staged texts for each batch.
-        rows = connection.execute(
-            "SELECT s.text, t.content FROM todo AS t JOIN staged AS s USING (n)"
-            f" WHERE {chosen} AND {_range(connection, 'todo AS t', chosen)} ORDER BY t.todo"
-        ).fetchall()
-        return [text for text, _ in rows], [content for _, content in rows]
-
-    def _embed_batch(self, start: int, texts: list[str], keys: list[bytes]) -> None:
-        assert self.embedder is not None
-        writer = self.writer
-        attempt = embed_apart(self.embedder, texts)
-        row = writer.vectors.append([keys[place] for place in attempt.places], attempt.vectors)
-        new = changed = 0
         with writer.commit():
-            if attempt.places:
-                self._set_rows(np.asarray(attempt.places, np.int64) + start, row)
-                new, changed = self._apply(
-                    f"p.todo BETWEEN {start} AND {start + len(texts) - 1} AND p.row IS NOT NULL"
-                )
-            for place, reason in attempt.failed:
-                self._reject(start + place, reason)
-            ledger.record_batch(writer.connection, self._number, len(texts), row, attempt)
+            self._todo.set_rows(numbers, row)
+            span = f"p.todo BETWEEN {min(numbers)} AND {max(numbers)}"
+            new, changed = self._apply(f"{span} AND p.row >= {row}")
+            ledger.record_batch(writer.connection, self._number, batch)
         self._count(new, changed)
-        self.counts.embedded += len(attempt.places)
+        self.counts.embedded += len(numbers) - from_cache
+        self.counts.cached += from_cache
 
-    def _set_rows(self, todo: np.ndarray[tuple[int], np.dtype[np.int64]], first_row: int) -> None:
-        import pyarrow as pa
-
-        connection = self.writer.connection
-        rows = np.arange(first_row, first_row + len(todo), dtype=np.int64)
-        connection.register("fresh", pa.table({"todo": todo, "row": rows}))
-        connection.execute(
-            "UPDATE plan SET row = fresh.row FROM fresh WHERE plan.todo = fresh.todo"
-        )
-        connection.unregister("fresh")
-
-    def _reject(self, todo: int, reason: str) -> None:
-        connection = self.writer.connection
-        failed = connection.execute(
-            "SELECT s.line, ?, left(s.text, 80), s.id FROM plan AS p JOIN staged AS s USING (n)"
-            " WHERE p.todo = ?",
-            [f"it could not be embedded: {reason}", todo],
-        ).fetchall()
-        for row in failed:
-            connection.execute("INSERT INTO rejects VALUES (?, ?, ?, ?)", row)
-            connection.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", [self._number, *row])
-        self.counts.failed += len(failed)
+    def _reject(self, numbers: list[int], delivery: Delivery) -> None:
+        assert self.embedder is not None
+        reason = delivery.failure or "no reason was given"
+        with self.writer.commit():
+            for number in numbers:
+                self.counts.failed += self._todo.reject(number, reason, self._number)
+                if delivery.final:
+                    self._todo.refuse(number, self.embedder.model_id, reason, self._number)
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -342,7 +366,7 @@ class Run:
                 connection, self._number, status, _ledger_counts(report), report.notes
             )
         self._tell("building the index", 0, 0)
-        self.writer.publish(build_index=status == "done")
+        self.writer.publish(build_index=status in ("done", "stopped"))
         return dataclasses.replace(report, seconds=round(time.monotonic() - self._started, 3))
 
     def _report(self, plan: Plan, status: Status, truncated: int, tokens_cut: int) -> Report:
@@ -359,12 +383,14 @@ class Run:
             failed=self.counts.failed,
             embedded=self.counts.embedded,
             reused=new + changed - self.counts.embedded,
+            cached=self.counts.cached,
             seconds=round(time.monotonic() - self._started, 3),
             run=self._number,
             status=status,
             truncated=truncated,
             tokens_cut=tokens_cut,
             notes=tuple(self.counts.notes),
+            **self._spending.done(),
         )
 
     def _stop(self, plan: Plan, error: BaseException, *, interrupted: bool) -> None:
@@ -380,20 +406,14 @@ class Run:
             self.request.progress(what, done, total)
 
 
-def _range(connection: Connection, table: str, condition: str) -> str:
-    """Return a condition on ``s.n``: the range of n of some lines."""
-    low, high = connection.execute(
-        f"SELECT coalesce(min(n), 0), coalesce(max(n), -1) FROM {table} WHERE {condition}"
-    ).fetchall()[0]
-    return f"s.n BETWEEN {low} AND {high}"
-
-
 def _ledger_counts(report: Report) -> dict[str, int | float]:
     names = (
         "records", "new", "changed", "unchanged", "removed", "gone", "failed", "embedded",
         "reused", "truncated", "tokens_cut", "seconds",
     )  # fmt: skip
-    return {name: getattr(report, name) for name in names}
+    counts = {name: getattr(report, name) for name in names}
+    managed = ("cached", "estimated_tokens", "billed_tokens", "cost")
+    return counts | {name: value for name in managed if (value := getattr(report, name))}
 
 
 def _notes(request: Request, plan: Plan) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import cohere
 from cohere.core.api_error import ApiError
@@ -65,27 +64,25 @@ class CohereAccount:
         pacer = shared_pacer(account, limits)
         return Service("Cohere", self.base_url, pacer, classify, KEY_ADVICE)
 
-    def check_key(self) -> None:
-        """Ask whether the key is good.
+    def check_key(self, model: str) -> None:
+        """Ask about a model, which costs nothing, to learn whether the key is good.
 
         Raises
         ------
         CredentialsError
-            The service says that it is not. Whatever else it says, or nothing at all, is no reason
-            to go no further: the first real request will tell.
+            The service refuses the key. Whatever else it says, or nothing at all, is no reason to
+            go no further: the first real request will tell.
         """
         try:
-            valid: Any = self.client(_CHECK_TIMEOUT).check_api_key().valid
+            self.client(_CHECK_TIMEOUT).models.get(model)
         except Exception as error:
             trouble = classify(error)
-            if trouble is None or trouble.kind != "key":
-                return
-            message = trouble.message
-        else:
-            if valid is not False:
-                return
-            message = "it is not valid"
-        raise CredentialsError(f"Cohere refuses the key in {KEY}: {message}", do=KEY_ADVICE)
+            if trouble is not None and trouble.kind == "key":
+                raise CredentialsError(
+                    f"Cohere refuses the key in {KEY}: {trouble.message}",
+                    do=KEY_ADVICE,
+                    status=trouble.status,
+                ) from None
 
 
 def cohere_limits(endpoint: str, plan: str | None, given: Mapping[str, float | None]) -> Limits:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
+
+import duckdb
 
 from embedkit.store.database import Connection, scalar
 from embedkit.types import Reject, RunInfo
@@ -42,8 +45,20 @@ def finish_run(
 
 
 def close_interrupted(connection: Connection) -> None:
-    """Mark the runs whose process died."""
-    connection.execute("UPDATE runs SET status = 'interrupted' WHERE status = 'running'")
+    """Mark the runs whose process died, with what their batches tell."""
+    running = connection.execute("SELECT run FROM runs WHERE status = 'running'").fetchall()
+    for (run,) in running:
+        counts = connection.execute(
+            "SELECT coalesce(sum(vector_rows - coalesce(cached, 0)), 0), coalesce(sum(cached), 0),"
+            " sum(billed_tokens) FROM batches WHERE run = ?",
+            [run],
+        ).fetchall()[0]
+        told = dict(zip(("embedded", "cached", "billed_tokens"), counts, strict=True))
+        known = {name: int(count) for name, count in told.items() if count is not None}
+        connection.execute(
+            "UPDATE runs SET status = 'interrupted', counts = ? WHERE run = ?",
+            [json.dumps(known), run],
+        )
 
 
 def record_rejects(connection: Connection, run: int) -> None:
@@ -53,43 +68,54 @@ def record_rejects(connection: Connection, run: int) -> None:
     )
 
 
-class Batch(Protocol):
-    """What the ledger keeps of an embedded batch."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the ledger keeps of texts that were embedded together.
 
-    @property
-    def places(self) -> Sequence[int]:
-        """The texts that were embedded."""
+    Attributes
+    ----------
+    texts : int
+        Texts that were sent, or asked of the cache.
+    first_row, vector_rows : int
+        Where the vectors that came of them begin, and how many they are.
+    tokens, truncated, tokens_cut : int
+        Tokens of the embedded texts, of a managed embedder estimated; texts longer than the model
+        reads; their tokens that it did not see.
+    billed_tokens : int or None
+        What the service says it bills.
+    cached : int
+        How many of the vectors came out of the cache.
+    """
 
-    @property
-    def tokens(self) -> int:
-        """Their tokens."""
-
-    @property
-    def truncated(self) -> int:
-        """Texts longer than the model reads."""
-
-    @property
-    def tokens_cut(self) -> int:
-        """Their tokens that the model did not see."""
+    texts: int
+    first_row: int
+    vector_rows: int
+    tokens: int = 0
+    truncated: int = 0
+    tokens_cut: int = 0
+    billed_tokens: int | None = None
+    cached: int = 0
 
 
-def record_batch(
-    connection: Connection, run: int, texts: int, first_row: int, batch: Batch
-) -> None:
-    """Enter a batch: the texts sent, and where the vectors that came of them begin."""
+def record_batch(connection: Connection, run: int, batch: Batch) -> None:
+    """Enter a batch."""
     connection.execute(
-        "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)",
-        [
-            run,
-            now(),
-            texts,
-            first_row,
-            len(batch.places),
-            batch.tokens,
-            batch.truncated,
-            batch.tokens_cut,
-        ],
+        "INSERT INTO batches (run, committed, texts, first_row, vector_rows, tokens, truncated,"
+        " tokens_cut, billed_tokens, cached) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [run, now(), *astuple(batch)],
     )
+
+
+def billing_ratio(connection: Connection) -> float | None:
+    """Return tokens billed over tokens estimated, of all batches; None where none was billed."""
+    try:
+        row = connection.execute(
+            "SELECT sum(billed_tokens) / sum(tokens) FROM batches"
+            " WHERE billed_tokens IS NOT NULL AND tokens > 0"
+        ).fetchone()
+    except duckdb.BinderException:
+        return None  # published by a version that knew no bills
+    return float(row[0]) if row and row[0] else None
 
 
 def cut_texts(connection: Connection, run: int) -> tuple[int, int]:

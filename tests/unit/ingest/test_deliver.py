@@ -7,7 +7,7 @@ import pytest
 
 from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import CredentialsError, ProviderError
-from embedkit.ingest import embed
+from embedkit.ingest import deliver
 from embedkit.types import Embeddings
 
 TEXTS = [f"text number {i}" for i in range(40)]
@@ -19,9 +19,9 @@ def rows(texts):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(embed, "_FIRST", 8)
-    monkeypatch.setattr(embed, "_LEAST", 8)
-    monkeypatch.setattr(embed, "_MOST", 8)
+    monkeypatch.setattr(deliver, "_FIRST", 8)
+    monkeypatch.setattr(deliver, "_LEAST", 8)
+    monkeypatch.setattr(deliver, "_MOST", 8)
 
 
 def test_bad_texts_stand_alone_and_the_rest_goes_on(opened, scripted):
@@ -150,6 +150,17 @@ class Foreign:
         return Embeddings(vectors)
 
 
+def gathered(embedder, texts):
+    """Return the vectors and the failures of what was delivered, by place."""
+    vectors, failed = {}, {}
+    for delivery in deliver.deliver(embedder, texts):
+        if delivery.embeddings is None:
+            failed.update(dict.fromkeys(delivery.places, delivery.failure))
+        else:
+            vectors.update(zip(delivery.places, delivery.embeddings.vectors, strict=True))
+    return vectors, failed
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -163,12 +174,11 @@ class Foreign:
 )
 def test_vectors_that_are_not_one_a_text_are_refused_from_any_embedder(spoil):
     texts = ["one", "two", "spoil", "four", "five"]
-    attempt = embed.embed_apart(Foreign(spoil), texts)
-    assert attempt.places == [0, 1, 3, 4]
-    assert [place for place, _ in attempt.failed] == [2]
-    assert np.array_equal(
-        attempt.vectors, HashingEmbedder(dim=8).embed([texts[i] for i in (0, 1, 3, 4)])
-    )
+    vectors, failed = gathered(Foreign(spoil), texts)
+    assert list(vectors) == [0, 1, 3, 4]
+    assert list(failed) == [2]
+    expected = HashingEmbedder(dim=8).embed([texts[i] for i in (0, 1, 3, 4)])
+    assert np.array_equal(list(vectors.values()), expected)
 
 
 def test_provider_errors_stand_alone_too_and_all_may_fail():
@@ -176,10 +186,9 @@ def test_provider_errors_stand_alone_too_and_all_may_fail():
         def embed_batch(self, texts, *, input_type="document"):
             raise ProviderError("the service is down")
 
-    attempt = embed.embed_apart(Failing(None), ["a", "b", "c"])
-    assert attempt.places == []
-    assert attempt.vectors.shape == (0, 8)
-    assert attempt.failed == [(i, "the service is down") for i in range(3)]
+    vectors, failed = gathered(Failing(None), ["a", "b", "c"])
+    assert vectors == {}
+    assert failed == dict.fromkeys(range(3), "the service is down")
 
 
 def test_tokens_beyond_the_models_limit_are_counted():
@@ -188,22 +197,22 @@ def test_tokens_beyond_the_models_limit_are_counted():
             counts = np.array([len(text.split()) for text in texts])
             return Embeddings(self.inner.embed(texts), counts, 3)
 
-    attempt = embed.embed_apart(Counting(None), ["a b c d e", "a b c", "a b c d"])
-    assert (attempt.tokens, attempt.truncated, attempt.tokens_cut) == (12, 2, 3)
+    (delivery,) = deliver.deliver(Counting(None), ["a b c d e", "a b c", "a b c d"])
+    assert deliver.count_tokens(delivery.embeddings) == (12, 2, 3)
 
 
 def test_batches_grow_and_shrink_towards_their_seconds_within_bounds():
-    size = embed.BatchSize()
-    assert size.texts == embed._FIRST
+    size = deliver.BatchSize()
+    assert size.texts == deliver._FIRST
     size.learn(256, 1e-9)
     assert size.texts == 1024, "at most four times as much"
     size.learn(16_000, 0.001)
-    assert size.texts == embed._MOST
+    assert size.texts == deliver._MOST
     size.learn(1024, 1e9)
     assert size.texts == 256, "at most four times as little"
     size.learn(16, 1e9)
-    assert size.texts == embed._LEAST
-    size.learn(100, embed._SECONDS)
+    assert size.texts == deliver._LEAST
+    size.learn(100, deliver._SECONDS)
     assert size.texts == 100
 
 
