@@ -30,13 +30,17 @@ def describe(report: Report) -> str:
         lines = [
             f"{name}: {records} in {clean(report.source)}; a dry run, nothing was written",
             f"  {kinds}",
-            f"  {count(report.embedded, 'text')} to embed, {report.reused:,} to reuse",
+            f"  {count(report.embedded, 'text')} to embed, {report.reused:,} to reuse"
+            + _cached(report),
+            *_planned_costs(report),
         ]
     else:
         lines = [
             f"{name}: {records} from {clean(report.source)} in {_seconds(report.seconds)}",
             f"  {kinds}",
-            f"  {count(report.embedded, 'text')} embedded, {report.reused:,} reused",
+            f"  {count(report.embedded, 'text')} embedded, {report.reused:,} reused"
+            + _cached(report),
+            *_costs(report),
         ]
     if report.truncated:
         verb = "is" if report.truncated == 1 else "are"
@@ -46,6 +50,37 @@ def describe(report: Report) -> str:
         )
     lines += [f"  {clean(note)}" for note in report.notes]
     return "\n".join(lines)
+
+
+def _cached(report: Report) -> str:
+    return f", {report.cached:,} out of the cache" if report.cached else ""
+
+
+def _planned_costs(report: Report) -> list[str]:
+    """Return what a managed model would take; nothing where the model runs here."""
+    if report.estimated_tokens is None:
+        return []
+    cost = "price unknown" if report.cost is None else f"about {dollars(report.cost)}"
+    lines = [f"  {count(report.estimated_tokens, 'token')} by estimate, {cost}"]
+    if report.rate_limit_seconds:
+        lines.append(f"  {_seconds(report.rate_limit_seconds)} at the service's rate limits")
+    return lines
+
+
+def _costs(report: Report) -> list[str]:
+    if not report.estimated_tokens:
+        return []
+    estimate = f"{report.estimated_tokens:,} estimated"
+    if report.billed_tokens is None:
+        told = f"  {estimate} tokens; the service does not say what it bills"
+    else:
+        told = f"  {count(report.billed_tokens, 'token')} billed ({estimate})"
+    return [told if report.cost is None else f"{told}, {dollars(report.cost)}"]
+
+
+def dollars(amount: float) -> str:
+    """Return an amount of US dollars, with as many decimals as it needs."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
 def advise(session: Session, report: Report, *, next_step: bool) -> None:
@@ -64,7 +99,7 @@ def advise(session: Session, report: Report, *, next_step: bool) -> None:
             f"{name}: {count(left, 'record')} {verb} no longer in {report.source}; "
             "index again with --sync to remove them"
         )
-    if next_step and report.status == "done" and report.records > report.failed:
+    if next_step and report.status in ("done", "stopped") and report.records > report.failed:
         command = session.again("search", "your question", "-c", name)
         click.echo(f"Next: {clean(command)}", err=True)
 

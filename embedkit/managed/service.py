@@ -143,7 +143,7 @@ class Service:
             if error is None and attempt >= self._patience(trouble, patience):
                 times = "once" if attempt == 1 else f"{attempt} times"
                 error = UnavailableError(
-                    f"{self.name} failed {times}: {trouble.message}",
+                    f"{self.name} at {self.address} failed {times}: {trouble.message}",
                     do="what was done is kept: run the same command again later",
                     status=trouble.status,
                     reached=trouble.kind != "unreachable",

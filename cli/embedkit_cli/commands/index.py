@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 @click.option("--embedder", metavar="SPEC", help="What embeds a new collection.  [default: minilm]")
 @click.option("--index", "index_spec", metavar="SPEC", help="What searches it.  [default: auto]")
 @click.option("--sync", is_flag=True, help="Remove the records that are gone from the source.")
-@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and cost, and do nothing.")
+@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop before it.")
+@click.option("--max-texts", type=click.IntRange(min=0), metavar="N", help="Send so many at most.")
+@click.option("--retry-failed", is_flag=True, help="Send again what the model refused before.")
 @printing()
 @pass_session
 def index(
@@ -46,17 +49,21 @@ def index(
     index_spec: str | None,
     sync: bool,
     dry_run: bool,
+    max_cost: float | None,
+    max_texts: int | None,
+    retry_failed: bool,
 ) -> int:
     """Fill a collection from files, or bring it up to date with them.
 
     A SOURCE is a CSV, TSV, JSON Lines, Parquet or text file (also gzip), a folder of text files, or
     - for stdin. Rows that are already there cost nothing; a bad row is set aside and listed by
-    `embedkit runs`.
+    `embedkit runs`. Whatever ends a run, the same command again goes on where it stopped.
     """
     columns = {"text": text, "id": id_column}
     specs = {"embedder": embedder, "index": index_spec}
-    flags = {"sync": sync, "dry_run": dry_run}
-    job = Job(session, collection, columns, specs, flags)
+    flags = {"sync": sync, "dry_run": dry_run, "retry_failed": retry_failed}
+    limits = {"max_cost": max_cost, "max_texts": max_texts}
+    job = Job(session, collection, specs, {**columns, **flags, **limits})
     alone = len(sources) == 1
     try:
         for source in sources:
@@ -77,13 +84,12 @@ class Job:
         self,
         session: Session,
         collection: str | None,
-        columns: Mapping[str, str | None],
         specs: Mapping[str, str | None],
-        flags: Mapping[str, bool],
+        options: Mapping[str, Any],
     ) -> None:
         self.session = session
         self.collection = collection
-        self.options: dict[str, Any] = {**columns, **flags}
+        self.options = options
         self.specs = specs
         self.reports: list[Report] = []
         self.exit_code = 0
