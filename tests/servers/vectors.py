@@ -90,7 +90,8 @@ def _base64(vector: Vector) -> str:
 
 def int8(vector: Vector) -> NDArray[np.int8]:
     """Return ``round(127 * v / max|v|)``."""
-    return np.rint(127 * vector / np.abs(vector).max()).astype(np.int8)
+    whole: NDArray[np.float32] = np.rint(127 * vector / np.abs(vector).max())
+    return whole.astype(np.int8)
 
 
 def ubinary(vector: Vector) -> NDArray[np.uint8]:
