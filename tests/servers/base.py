@@ -249,6 +249,7 @@ class ApiServer(ABC):
                 texts=asked.texts if self._keep_texts else (),
                 query=asked.query,
                 n_texts=len(asked.texts),
+                n_tokens=asked.tokens,
                 received=len(request.raw),
             )
             self._entries.append(entry)
@@ -282,7 +283,7 @@ class ApiServer(ABC):
             if found is None:
                 raise ApiError(404, f"no endpoint {request.method} {request.path}")
             if found[0] in WORK:
-                self._meter(found[0], request, entry)
+                self._meter(found[0], entry)
             faults = self.faults.draw(found[0])
             entry.faults = tuple(fault.kind for fault in faults)
             return self._reply(found[1], request, entry, faults)
@@ -330,7 +331,7 @@ class ApiServer(ABC):
         if request.key not in self.keys:
             raise ApiError(401, "invalid api token", "invalid_api_key")
 
-    def _meter(self, endpoint: str, request: Request, entry: Entry) -> None:
+    def _meter(self, endpoint: str, entry: Entry) -> None:
         """Count a request that has arrived; refuse what is over a limit or the month's quota."""
         with self._lock:
             used = self._worked
@@ -342,11 +343,8 @@ class ApiServer(ABC):
         meter = self._meters.get(endpoint)
         if meter is None:
             return
-        body = request.body if isinstance(request.body, dict) else {}
         inputs = entry.n_texts if endpoint == "embed" else 0
-        refused = meter.admit(
-            inputs, self.asked(endpoint, body).tokens if meter.limits.tokens else 0
-        )
+        refused = meter.admit(inputs, entry.n_tokens)
         if refused is not None:
             entry.violated = refused.measures
             error = self.refusal("rate")

@@ -193,6 +193,7 @@ def test_limits_and_quota_refuse(client: httpx.Client, serve: Any) -> None:
     assert [reply.status_code for reply in replies] == [200, 429, 429]
     assert 1 <= int(replies[1].headers["Retry-After"]) <= 60
     assert server.stats()["violations"] == {"inputs": 2}
+    assert server.stats()["peaks"] == {"inputs": 10, "requests": 2, "tokens": 10}
     assert "month" in embed(client, server, ["a"]).json()["message"]
     server.quota = None
     server.set_limits({"chat": Limits(requests=1)})
