@@ -4,72 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
-import socketserver
 import threading
-import traceback
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 from tests.servers.faults import INSTEAD, SPOILED, WORK, Fault, Faults, Step
 from tests.servers.fields import ApiError
-from tests.servers.handler import Handler, Reply, Request, is_gone
+from tests.servers.handler import Handler, Listener, is_gone
 from tests.servers.limits import Limits, Meter
 from tests.servers.log import Entry, summarize
+from tests.servers.messages import Asked, Reply, Request, Route
 
 HTML = b"<html><head><title>503</title></head><body><h1>Service Unavailable</h1></body></html>\n"
-
-
-@dataclass
-class Asked:
-    """What a request asks for, as far as that can be told before it is checked."""
-
-    texts: tuple[str, ...] = ()
-    query: str = ""
-    input_type: str = ""
-    dimension: int | None = None
-    tokens: int = 0
-
-
-@dataclass
-class Answer:
-    """What a route returns: the JSON, what it bills, and how it can be spoiled."""
-
-    payload: Any
-    tokens: int = 0
-    spoil: Callable[[Any, Fault], None] = field(default=lambda payload, fault: None)
-
-
-Route = Callable[[Request], Answer]
-
-
-class _Listener(ThreadingHTTPServer):
-    """Listens and starts a thread for each connection."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    api: ApiServer
-
-    def server_bind(self) -> None:
-        """Bind without asking for the host's name, which can take seconds."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self.api.remember(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self.api.forget(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        self.api.crashes.append(traceback.format_exc())
 
 
 class ApiServer(ABC):
@@ -121,7 +71,7 @@ class ApiServer(ABC):
         self._entries: list[Entry] = []
         self._active: dict[int, socket.socket] = {}
         self._sockets: set[socket.socket] = set()
-        self._listener: _Listener | None = None
+        self._listener: Listener | None = None
         self._worked = 0
         self.set_limits(limits)
 
@@ -159,7 +109,7 @@ class ApiServer(ABC):
         """Listen, on the port that it had if it was stopped before."""
         self.stopping.clear()
         handler = type("BoundHandler", (Handler,), {"api": self})
-        self._listener = _Listener(("127.0.0.1", self.port), handler)
+        self._listener = Listener(("127.0.0.1", self.port), handler)
         self._listener.api = self
         self.port = self._listener.server_address[1]
         name = f"{type(self).__name__}:{self.port}"
@@ -241,7 +191,10 @@ class ApiServer(ABC):
         meters = set(self._meters.values())
         if len(meters) == 1:
             meter = meters.pop()
-            told = {"violations": dict(meter.violations), "peaks": dict(meter.peaks)}
+            told: dict[str, Any] = {
+                "violations": dict(meter.violations),
+                "peaks": dict(meter.peaks),
+            }
         else:
             told = {
                 "violations": {name: dict(m.violations) for name, m in self._meters.items()},
@@ -255,7 +208,7 @@ class ApiServer(ABC):
             self._entries = []
             self._worked = 0
             for meter in set(self._meters.values()):
-                meter.__init__(meter.limits)  # type: ignore[misc]
+                meter.reset()
 
     # one request, called by the handler
 
@@ -296,6 +249,7 @@ class ApiServer(ABC):
                 texts=asked.texts if self._keep_texts else (),
                 query=asked.query,
                 n_texts=len(asked.texts),
+                n_tokens=asked.tokens,
                 received=len(request.raw),
             )
             self._entries.append(entry)
@@ -308,11 +262,9 @@ class ApiServer(ABC):
 
     def delivered(self, entry: Entry, reply: Reply, sent: int) -> None:
         """Note that a reply is written whole, just before its last bytes are."""
-        from time import monotonic
-
         with self._lock:
             self._active.pop(entry.number, None)
-            entry.finished = monotonic()
+            entry.finished = time.monotonic()
             entry.sent = sent
             entry.delivered = True
             entry.good = reply.good
@@ -331,7 +283,7 @@ class ApiServer(ABC):
             if found is None:
                 raise ApiError(404, f"no endpoint {request.method} {request.path}")
             if found[0] in WORK:
-                self._meter(found[0], request, entry)
+                self._meter(found[0], entry)
             faults = self.faults.draw(found[0])
             entry.faults = tuple(fault.kind for fault in faults)
             return self._reply(found[1], request, entry, faults)
@@ -379,7 +331,7 @@ class ApiServer(ABC):
         if request.key not in self.keys:
             raise ApiError(401, "invalid api token", "invalid_api_key")
 
-    def _meter(self, endpoint: str, request: Request, entry: Entry) -> None:
+    def _meter(self, endpoint: str, entry: Entry) -> None:
         """Count a request that has arrived; refuse what is over a limit or the month's quota."""
         with self._lock:
             used = self._worked
@@ -391,11 +343,8 @@ class ApiServer(ABC):
         meter = self._meters.get(endpoint)
         if meter is None:
             return
-        body = request.body if isinstance(request.body, dict) else {}
         inputs = entry.n_texts if endpoint == "embed" else 0
-        refused = meter.admit(
-            inputs, self.asked(endpoint, body).tokens if meter.limits.tokens else 0
-        )
+        refused = meter.admit(inputs, entry.n_tokens)
         if refused is not None:
             entry.violated = refused.measures
             error = self.refusal("rate")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tests.servers.vectors import TOKEN
 
-_WORDS = ["the", "a", "this", "that", "what", "how", "many", "which", "people", "places", "numbers", "animals", "time", "question", "asks", "about", "names", "means", "answer", "city", "country", "year", "first", "most", "known", "called", "made", "used", "find", "kind"]
+_WORDS = re.findall(
+    r"\w+",
+    "the a this that what how many which people places numbers animals time question asks about "
+    "names means answer city country year first most known called made used find kind",
+)
 
 End = Literal["complete", "stop", "length"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import select
 import socket
+import socketserver
 import struct
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import traceback
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.servers.faults import Fault
 from tests.servers.log import Entry
+from tests.servers.messages import Reply, Request
 
 if TYPE_CHECKING:
     from tests.servers.base import ApiServer
@@ -26,38 +26,6 @@ _LAST = 64
 
 class HangupError(Exception):
     """The connection is over."""
-
-
-@dataclass
-class Request:
-    """One request, read whole."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Any
-    raw: bytes
-    started: float
-    body: Any = None
-    """The JSON, or None where there is none or it cannot be read."""
-
-    @property
-    def key(self) -> str:
-        """The bearer key, empty without one."""
-        scheme, _, key = (self.headers.get("Authorization") or "").partition(" ")
-        return key.strip() if scheme.lower() == "bearer" else ""
-
-
-@dataclass
-class Reply:
-    """What is written; ``status`` 0 is no reply at all."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = "application/json"
-    headers: dict[str, str] = field(default_factory=dict)
-    good: bool = False
-    faults: Sequence[Fault] = ()
 
 
 def is_gone(connection: socket.socket) -> bool:
@@ -134,9 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         if "reset-body" in faults:
             self.connection.sendall(self._head(reply) + reply.body[: len(reply.body) // 2])
             self._abort(entry)
-        self._write(reply, entry)
-        if "close" in faults:
-            self.close_connection = True
+        self._write(reply, entry, close="close" in faults)
 
     def _head(self, reply: Reply) -> bytes:
         lines = [
@@ -147,8 +113,8 @@ class Handler(BaseHTTPRequestHandler):
         ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def _write(self, reply: Reply, entry: Entry | None = None) -> None:
-        """Write a reply whole.
+    def _write(self, reply: Reply, entry: Entry | None = None, *, close: bool = False) -> None:
+        """Write a reply whole; ``close`` the connection with its last byte, where systems can.
 
         Who reads the last byte may look into the log at once, so what it says is put there before.
         """
@@ -159,7 +125,11 @@ class Handler(BaseHTTPRequestHandler):
         if entry is not None:
             self.api.delivered(entry, reply, len(whole))
         try:
-            self.connection.sendall(memoryview(whole)[split:])
+            more = getattr(socket, "MSG_MORE", 0) if close else 0
+            self.connection.sendall(memoryview(whole)[split:], more)
+            if close:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_WR)
         except OSError:
             if entry is not None:
                 self.api.undelivered(entry)
@@ -194,3 +164,28 @@ def _reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
+
+
+class Listener(ThreadingHTTPServer):
+    """Listens and starts a thread for each connection."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    api: ApiServer
+
+    def server_bind(self) -> None:
+        """Bind without asking for the host's name, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.api.remember(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.api.forget(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        self.api.crashes.append(traceback.format_exc())

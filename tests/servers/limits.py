@@ -6,7 +6,9 @@ import math
 import threading
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+MEASURES = ("inputs", "requests", "tokens")
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,8 @@ class Limits:
 
     def caps(self) -> dict[str, int]:
         """Return the limits that are set."""
-        given = {name: getattr(self, name) for name in ("inputs", "requests", "tokens")}
+        given = {name: getattr(self, name) for name in MEASURES}
         return {name: cap for name, cap in given.items() if cap is not None}
-
-
-LIMIT_NAMES = [part.name for part in fields(Limits)]
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,16 @@ class Meter:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.violations: Counter[str] = Counter()
-        self.peaks: dict[str, int] = dict.fromkeys(("inputs", "requests", "tokens"), 0)
-        self._taken: deque[tuple[float, dict[str, int]]] = deque()
-        self._sums: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        with self._lock:
+            self.violations: Counter[str] = Counter()
+            self.peaks: dict[str, int] = dict.fromkeys(MEASURES, 0)
+            self._taken: deque[tuple[float, dict[str, int]]] = deque()
+            self._sums: Counter[str] = Counter()
 
     def admit(self, inputs: int, tokens: int) -> Refusal | None:
         """Take a request that has arrived now, or say why not."""

@@ -32,6 +32,8 @@ class Entry:
         Of a ranking.
     n_texts : int
         How many texts, also where they are not kept.
+    n_tokens : int
+        Tokens of the texts as they were sent.
     tokens : int
         Tokens that the reply bills; 0 without one.
     status : int
@@ -64,6 +66,7 @@ class Entry:
     texts: tuple[str, ...] = ()
     query: str = ""
     n_texts: int = 0
+    n_tokens: int = 0
     tokens: int = 0
     status: int = 0
     faults: tuple[str, ...] = ()

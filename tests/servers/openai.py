@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.servers import chat, vectors
-from tests.servers.base import Answer, ApiServer, Asked, Route, new_id
-from tests.servers.cohere import _content, _contents, _strings, spoil_rows
+from tests.servers.base import ApiServer, new_id
 from tests.servers.faults import Fault
 from tests.servers.fields import (
     ANY,
@@ -31,7 +30,8 @@ from tests.servers.fields import (
     one_of,
     within,
 )
-from tests.servers.handler import Request
+from tests.servers.messages import Answer, Asked, Request, Route, strings, text_of, texts_of
+from tests.servers.spoil import spoil_choices, spoil_data
 
 EMBED = {
     "model": STRING,
@@ -137,10 +137,10 @@ class OpenAIServer(ApiServer):
 
     def asked(self, endpoint: str, body: Mapping[str, Any]) -> Asked:
         if endpoint == "chat":
-            texts = _contents(body.get("messages"))
+            texts = texts_of(body.get("messages"))
         else:
             given = body.get("input")
-            texts = (given,) if isinstance(given, str) else _strings(given)
+            texts = (given,) if isinstance(given, str) else strings(given)
         width = body.get("dimensions")
         tokens = sum(map(vectors.count_tokens, texts))
         return Asked(texts, dimension=width if isinstance(width, int) else None, tokens=tokens)
@@ -196,7 +196,7 @@ class OpenAIServer(ApiServer):
         payload = {"object": "list", "data": data, "model": values["model"], "usage": usage}
 
         def spoil(payload: dict[str, Any], fault: Fault) -> None:
-            _spoil_data(payload["data"], encoding, fault)
+            spoil_data(payload["data"], encoding, fault)
 
         return Answer(payload, tokens, spoil)
 
@@ -212,7 +212,7 @@ class OpenAIServer(ApiServer):
     def _chat(self, request: Request) -> Answer:
         values = self._values(request, CHAT, self.chats)
         _check_chat(values)
-        messages = [_content(message.get("content")) for message in values["messages"]]
+        messages = [text_of(message.get("content")) for message in values["messages"]]
         self.refuse_bad(messages)
         count = values.get("n", 1)
         done = [self._complete(values, messages, number) for number in range(count)]
@@ -232,7 +232,7 @@ class OpenAIServer(ApiServer):
                 "total_tokens": read + written,
             },
         }
-        return Answer(payload, read + written, _spoil_choices)
+        return Answer(payload, read + written, spoil_choices)
 
     def _complete(
         self, values: Mapping[str, Any], messages: list[str], number: int
@@ -291,30 +291,6 @@ def _choice(index: int, done: chat.Completion, logprobs: bool) -> dict[str, Any]
         "logprobs": {"content": content} if logprobs else None,
         "finish_reason": _ENDS[done.end],
     }
-
-
-def _spoil_data(data: list[dict[str, Any]], encoding: str, fault: Fault) -> None:
-    if fault.kind in {"missing-row", "extra-row"}:
-        spoil_rows(data, encoding, fault)
-        return
-    rows = [item["embedding"] for item in data]
-    spoil_rows(rows, encoding, fault)
-    for item, row in zip(data, rows, strict=True):
-        item["embedding"] = row
-
-
-def _spoil_choices(payload: dict[str, Any], fault: Fault) -> None:
-    choices = payload["choices"]
-    row = fault.row(len(choices))
-    told = choices[row]["logprobs"]
-    if fault.kind == "missing-row":
-        del choices[row]
-    elif fault.kind == "extra-row":
-        choices.append(choices[-1])
-    elif fault.kind in {"nan", "null"} and told:
-        told["content"][0]["logprob"] = math.nan if fault.kind == "nan" else None
-    elif fault.kind == "wrong-width" and told:
-        del told["content"][-1]
 
 
 if __name__ == "__main__":

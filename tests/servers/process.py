@@ -35,8 +35,14 @@ def serve(make: Callable[..., ApiServer]) -> None:
         signal.signal(number, lambda *_: over.set())
     with make(port=given.port, **options) as server:
         print(server.url, flush=True)
-        threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+        threading.Thread(target=_watch, args=(over,), daemon=True).start()
         over.wait()
+
+
+def _watch(over: threading.Event) -> None:
+    """End with the process that started this one."""
+    sys.stdin.read()
+    over.set()
 
 
 def _limits(value: Mapping[str, Any]) -> Limits | dict[str, Limits]:

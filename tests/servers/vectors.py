@@ -1,6 +1,6 @@
 """Embeddings that cost little, are the same in every process, and mean something.
 
-A text's vector is the unit sum of three unit vectors: its words (weight 1), the text itself (0.25,
+A text's vector is the unit sum of three vectors: its words (weight 1), the text itself (0.25,
 so that no two texts share a vector) and its input type (0.1). Texts that share words are near each
 other, and a text's own query is nearest to it. All are windows into one block of seeded noise.
 
@@ -29,11 +29,6 @@ _TEXT_WEIGHT = 0.25
 _TYPE_WEIGHT = 0.1
 
 
-def count_tokens(text: str) -> int:
-    """Return how many words and signs a text has, at least 1."""
-    return len(TOKEN.findall(text)) or 1
-
-
 def truncated(text: str, limit: int, side: Truncate = "END") -> str:
     """Return what is left of a text of more than ``limit`` tokens; ``NONE`` leaves it as it is."""
     if side == "NONE" or len(text) <= limit:
@@ -50,6 +45,12 @@ def _windows() -> NDArray[np.float32]:
     return np.lib.stride_tricks.sliding_window_view(noise, WIDEST)
 
 
+@lru_cache(maxsize=20_000)
+def count_tokens(text: str) -> int:
+    """Return how many words and signs a text has, at least 1."""
+    return len(TOKEN.findall(text)) or 1
+
+
 @lru_cache(maxsize=100_000)
 def _places(model: str, kind: str, text: str) -> tuple[int, int]:
     """Return two windows, whose sum belongs to this text alone."""
@@ -59,22 +60,27 @@ def _places(model: str, kind: str, text: str) -> tuple[int, int]:
 
 
 def _unit(vector: Vector) -> Vector:
-    length = float(np.sqrt(vector @ vector))
+    length = float(np.sqrt(np.square(vector).sum()))
     return vector / np.float32(length) if length else vector
 
 
-def _direction(model: str, kind: str, texts: list[str], width: int) -> Vector:
-    places = [place for text in texts for place in _places(model, kind, text)]
-    return _unit(_windows()[places, :width].sum(axis=0))
+def _signature(model: str, kind: str, text: str, width: int) -> Vector:
+    """Return a vector of this text alone, of length about 1."""
+    one, other = _places(model, kind, text)
+    return (_windows()[one, :width] + _windows()[other, :width]) * np.float32((2 * width) ** -0.5)
+
+
+_type_signature = lru_cache(maxsize=100)(_signature)
 
 
 def embed(model: str, text: str, input_type: str, width: int) -> Vector:
     """Return the vector of one text: ``(width,)``, float32, of length 1."""
-    vector = _direction(model, "text", [text], width) * np.float32(_TEXT_WEIGHT)
-    vector += _direction(model, "type", [input_type], width) * np.float32(_TYPE_WEIGHT)
+    vector = _signature(model, "text", text, width) * np.float32(_TEXT_WEIGHT)
+    vector += _type_signature(model, "type", input_type, width) * np.float32(_TYPE_WEIGHT)
     words = TOKEN.findall(text.lower())
     if words:
-        vector += _direction(model, "word", words, width)
+        places = [_places(model, "word", word)[0] for word in words]
+        vector += _unit(_windows()[places, :width].sum(axis=0))
     return _unit(vector)
 
 
@@ -84,7 +90,8 @@ def _base64(vector: Vector) -> str:
 
 def int8(vector: Vector) -> NDArray[np.int8]:
     """Return ``round(127 * v / max|v|)``."""
-    return np.rint(127 * vector / np.abs(vector).max()).astype(np.int8)
+    whole: NDArray[np.float32] = np.rint(127 * vector / np.abs(vector).max())
+    return whole.astype(np.int8)
 
 
 def ubinary(vector: Vector) -> NDArray[np.uint8]:
