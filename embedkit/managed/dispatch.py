@@ -7,7 +7,6 @@ still under way has been waited for and handed over: it is paid for.
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 from collections import deque
@@ -26,7 +25,6 @@ _OUTAGE = 3
 """Requests in a row that failed in spite of all patience, after which the service is down."""
 _ALL_REFUSED = 8
 """Single inputs in a row that are refused before any was taken: then it is not the inputs."""
-_HEADROOM = 1.2
 _LAST_WORDS = 10.0
 """Seconds to wait, once interrupted, for answers that are under way: they are paid for."""
 
@@ -164,7 +162,11 @@ class Dispatcher(Generic[T]):
     def _launch(self) -> bool:
         """Send what may be sent now, and tell whether there was any."""
         launched = False
-        while self._waiting and self._fatal is None and self._flying < self._width():
+        while (
+            self._waiting
+            and self._fatal is None
+            and self._flying < self._service.limits.concurrency
+        ):
             batch = self._waiting[0]
             refusal = self._meter.reserve(batch.total, len(batch.places))
             if refusal is not None:
@@ -176,20 +178,6 @@ class Dispatcher(Generic[T]):
             launched = True
             self._start(batch)
         return launched
-
-    def _width(self) -> int:
-        """Return how many requests under way at once reach the rate limit, and no more.
-
-        Little's law: requests a second times seconds a request. A crash costs what is under way.
-        """
-        limits = self._service.limits
-        if not limits.paced:
-            return limits.concurrency
-        batch = self._waiting[0]
-        minutes = limits.minutes(inputs=len(batch.places), requests=1, tokens=batch.total)
-        rate = 1 / (60 * minutes) if minutes else math.inf
-        needed = min(_HEADROOM * rate * self._service.seconds, limits.concurrency)
-        return max(1, math.ceil(needed))
 
     def _start(self, batch: Batch) -> None:
         if len(self._threads) < self._flying:

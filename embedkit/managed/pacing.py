@@ -20,7 +20,7 @@ WINDOW = 60.0
 _JOURNEY = 1.5
 """Seconds after which a request has surely arrived; the service counts it only then."""
 _MARGIN = 0.05
-_PATIENCE = 0.5
+PATIENCE = 0.5
 """How often a waiting thread looks whether it is still wanted."""
 
 
@@ -80,7 +80,7 @@ class Pacer:
                     if self.limits.paced:
                         self._sent.append(ticket)
                     return ticket
-                self._condition.wait(min(wait, _PATIENCE))
+                self._condition.wait(min(wait, PATIENCE))
 
     def release(self, ticket: Ticket, *, counted: bool = True) -> None:
         """Say that the answer to a request is there, or that there will be none.

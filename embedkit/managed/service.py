@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -18,10 +20,11 @@ from embedkit.errors import (
     UnavailableError,
 )
 from embedkit.managed.limits import Limits
-from embedkit.managed.pacing import Abandoned, Pacer
+from embedkit.managed.pacing import PATIENCE, Abandoned, Pacer, Ticket
 
 T = TypeVar("T")
 
+_HEADROOM = 1.2
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
 _LONGEST_ASKED = 300.0
@@ -94,9 +97,11 @@ class Service:
         self.key_advice = key_advice
         self.answered = False
         """Whether it ever gave a good answer."""
-        self.seconds = 0.0
-        """How long an answer takes, as a moving average."""
+        self._seconds = 0.0  # that an answer takes, as a moving average
         self._classify = classify
+        self._slots = threading.Condition()
+        self._sending = 0
+        self._busy = 0  # refusals for being too much, in a row
 
     @property
     def limits(self) -> Limits:
@@ -155,7 +160,39 @@ class Service:
     def _send(
         self, send: Callable[[], T], inputs: int, tokens: int, stop: threading.Event | None
     ) -> tuple[Trouble | None, list[T]]:
-        ticket = self.pacer.acquire(inputs, tokens, stop)
+        with self._slot(inputs, tokens, stop):
+            return self._send_once(send, self.pacer.acquire(inputs, tokens, stop))
+
+    @contextlib.contextmanager
+    def _slot(self, inputs: int, tokens: int, stop: threading.Event | None) -> Iterator[None]:
+        """Wait until one more request may be under way."""
+        with self._slots:
+            while self._sending >= self._width(inputs, tokens):
+                if stop is not None and stop.is_set():
+                    raise Abandoned
+                self._slots.wait(PATIENCE)
+            self._sending += 1
+        try:
+            yield
+        finally:
+            with self._slots:
+                self._sending -= 1
+                self._slots.notify()
+
+    def _width(self, inputs: int, tokens: int) -> int:
+        """Return how many requests under way at once reach the rate limit, and no more.
+
+        Little's law: requests a second times seconds a request. A crash costs what is under way,
+        so that there is none more than needed.
+        """
+        limits = self.limits
+        minutes = limits.minutes(inputs=inputs, requests=1, tokens=tokens)
+        if not minutes:
+            return limits.concurrency
+        needed = math.ceil(_HEADROOM * self._seconds / (60 * minutes))
+        return max(1, min(needed, limits.concurrency))
+
+    def _send_once(self, send: Callable[[], T], ticket: Ticket) -> tuple[Trouble | None, list[T]]:
         began = time.monotonic()
         trouble: Trouble | None = None
         answer: list[T] = []
@@ -171,8 +208,11 @@ class Service:
             self.pacer.release(ticket, counted=trouble is None or trouble.kind != "busy")
         if trouble is None:
             took = time.monotonic() - began
-            self.seconds = took if not self.answered else 0.7 * self.seconds + 0.3 * took
+            self._seconds = took if not self.answered else 0.7 * self._seconds + 0.3 * took
             self.answered = True
+            self._busy = 0
+        elif trouble.kind == "busy":
+            self._busy += 1
         return trouble, answer
 
     def _final(self, trouble: Trouble) -> ProviderError | None:
@@ -212,15 +252,17 @@ class Service:
 
     def _back_off(self, trouble: Trouble, attempt: int, stop: threading.Event | None) -> None:
         """Wait longer each time, by chance more or less so that clients do not come in step."""
-        longest = min(_FIRST_WAIT * 2 ** (attempt - 1), _LONGEST_WAIT)
-        if trouble.kind == "busy":
-            longest *= 2  # the window of a minute must pass before patience ends
+        busy = trouble.kind == "busy"
+        # All threads together are too much, so their refusals count together; and the window of a
+        # minute must pass before patience ends.
+        times, factor = (max(self._busy, 1), 2) if busy else (attempt, 1)
+        longest = factor * min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT)
         # Full jitter would at times not wait at all; half of it keeps the waits growing.
         wait = longest * random.uniform(0.5, 1.0)  # noqa: S311
         if trouble.wait is not None:
             wait = trouble.wait * random.uniform(1.0, 1.1)  # noqa: S311
-        if trouble.kind == "busy":
-            self.pacer.pause(wait)  # it is too much from all threads together
+        if busy:
+            self.pacer.pause(wait)
         if stop is None:
             time.sleep(wait)
         elif stop.wait(wait):
