@@ -125,10 +125,10 @@ class ManagedEmbedder(BaseEmbedder):
             The next request might cost more than is left.
         """
         listed = check_unicode(check_texts(texts))
-        return self._deliver(listed, check_input_type(input_type), meter, attempts=None)
+        return self._deliver(listed, check_input_type(input_type), meter)
 
     def _deliver(
-        self, texts: list[str], input_type: InputType, meter: Meter | None, attempts: int | None
+        self, texts: list[str], input_type: InputType, meter: Meter | None = None
     ) -> Iterator[Delivery]:
         if not texts:
             return
@@ -148,6 +148,7 @@ class ManagedEmbedder(BaseEmbedder):
         def send(chosen: Sequence[int]) -> Reply:
             return self._request([unique[i] for i in chosen], input_type)
 
+        attempts = _QUERY_ATTEMPTS if input_type == "query" else None
         dispatcher: Dispatcher[Reply] = Dispatcher(
             self._connected.get(), send, lambda reply: reply.billed_tokens, meter, attempts
         )
@@ -171,10 +172,9 @@ class ManagedEmbedder(BaseEmbedder):
         return Delivery(everywhere, embeddings, sent=len(places), billed_tokens=reply.billed_tokens)
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
-        attempts = _QUERY_ATTEMPTS if input_type == "query" else None
         parts: list[Embeddings] = []
         places: list[int] = []
-        for delivery in self._deliver(texts, input_type, None, attempts):
+        for delivery in self._deliver(texts, input_type):
             if delivery.embeddings is None:
                 error = RejectedError if delivery.final else ProviderError
                 raise error(f"the text at position {delivery.places[0]}: {delivery.failure}")
