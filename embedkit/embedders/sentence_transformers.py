@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from sentence_transformers import SentenceTransformer
 
 from embedkit.embedders.base import BaseEmbedder, Lazy
-from embedkit.embedders.hub import hub_reachable, hub_revision
 from embedkit.embedders.long_texts import HEAD, READ, estimate, portions
-from embedkit.embedders.model_folder import fingerprint, looks_like_a_path
+from embedkit.embedders.pretrained import (
+    Pretrained,
+    best_device,
+    is_out_of_memory,
+    release_memory,
+)
 from embedkit.errors import EmbeddingError, InvalidInputError, WeightsError
 from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim, normalize
@@ -64,7 +66,7 @@ class SentenceTransformersEmbedder(BaseEmbedder):
         self.batch_size = batch_size
         self.revision = revision
         self.dimension = None if dimension is None else check_dim(dimension)
-        self._folder = Path(model).expanduser()
+        self._files = Pretrained(model, revision, organization="sentence-transformers")
         self._loaded: Lazy[Any] = Lazy(self._load)
         self._id = Lazy(self._identify)
         # Fast tokenizers fail when two threads set their truncation at the same time.
@@ -87,50 +89,12 @@ class SentenceTransformersEmbedder(BaseEmbedder):
         return int(width)
 
     def _identify(self) -> str:
-        if self._folder.is_dir():
-            name, version = self._folder.resolve().name, fingerprint(self._folder)
-        else:
-            name, version = self.model, self._commit()
         cut = f" dimension={self.dimension}" if self.dimension is not None else ""
-        return f"sentence-transformers:{name}@{version[:12]}{cut}"
-
-    def _commit(self) -> str:
-        known = hub_revision(self.model, self.revision)
-        if known is None:  # not in the hub's cache yet: loading puts it there
-            self._loaded.get()
-            known = hub_revision(self.model, self.revision)
-        return known or self.revision or "main"
+        return f"sentence-transformers:{self._files.version(self._loaded.get)}{cut}"
 
     def _load(self) -> Any:
-        local = self._folder.is_dir()
-        if not local and looks_like_a_path(self.model):
-            raise WeightsError(
-                f"expected the folder of a sentence-transformers model, {self.model} is not there",
-                do="check the path",
-            )
-        offline = local or not hub_reachable()
-        try:
-            model = SentenceTransformer(
-                str(self._folder) if local else self.model,
-                device=self.device or best_device(),
-                revision=None if local else self.revision,
-                truncate_dim=self.dimension,
-                local_files_only=offline,
-                trust_remote_code=False,
-            )
-        except Exception as error:  # its errors share no root: OSError, ValueError, httpx's, ...
-            raise self._not_loaded(error, offline=offline and not local) from error
-        model.eval()
-        return model
-
-    def _not_loaded(self, error: Exception, *, offline: bool) -> WeightsError:
-        cause = str(error).strip().partition("\n")[0] or type(error).__name__
-        if offline:
-            cause = "it is not on this machine, and the hub cannot be reached"
-        return WeightsError(
-            f"sentence-transformers cannot load {self.model!r}: {cause}",
-            do="check the name, or give the path of a folder that holds the model",
-        )
+        device = self.device or best_device()
+        return self._files.load(SentenceTransformer, device, truncate_dim=self.dimension)
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         model = self._loaded.get()
@@ -172,23 +136,7 @@ class SentenceTransformersEmbedder(BaseEmbedder):
                 do="choose another device, for example device=cpu, or a smaller model",
             ) from error
         self.batch_size //= 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-
-def best_device() -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: the first that this machine has."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the device or, as torch says it there, on the CPU."""
-    said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        phrase in said for phrase in ("out of memory", "not enough memory", "can't allocate memory")
-    )
+        release_memory()
 
 
 def _count_tokens(model: Any, texts: list[str]) -> Keys | None:

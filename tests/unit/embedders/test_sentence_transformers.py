@@ -168,6 +168,19 @@ def test_the_name_is_known_without_loading_and_follows_the_weights(
     assert cut.model_id == f"{first.model_id} dimension=64"
 
 
+def test_a_models_commit_is_found_in_the_hubs_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    refs = tmp_path / "models--sentence-transformers--some-model" / "refs"
+    refs.mkdir(parents=True)
+    (refs / "main").write_text("f" * 40)
+    for name in ("some-model", "sentence-transformers/some-model"):
+        embedder = SentenceTransformersEmbedder(name)
+        assert embedder.model_id == f"sentence-transformers:{name}@{'f' * 12}"
+        assert not embedder._loaded.ready
+
+
 def test_leading_components_at_length_one(packaged: Path, original: Any) -> None:
     embedder = SentenceTransformersEmbedder(str(packaged), device="cpu", dimension=64)
     assert embedder.dim == 64
