@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.embedders.base import BaseEmbedder
+from embedkit.embedders.base import BaseEmbedder, checked_codes
 from embedkit.errors import (
     CredentialsError,
     DimensionMismatchError,
@@ -21,7 +21,7 @@ from embedkit.types import Embeddings
 from embedkit.validate import check_vectors
 
 if TYPE_CHECKING:
-    from embedkit.types import Vectors
+    from embedkit.types import Codes, Vectors
 
 _FIRST = 256
 _LEAST = 16
@@ -39,6 +39,8 @@ class Attempt:
     places : list of int
         Which texts of the batch were embedded, in the order of the vectors.
     vectors : float32 array, shape (len(places), dim)
+    codes : int8 or uint8 array, len(places) rows, or None
+        What a store keeps in place of the vectors, where the embedder's precision is not float32.
     failed : list of (int, str)
         Which were not, and why.
     tokens, truncated, tokens_cut : int
@@ -51,6 +53,7 @@ class Attempt:
     tokens: int
     truncated: int
     tokens_cut: int
+    codes: Codes | None = None
 
 
 def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
@@ -71,13 +74,15 @@ def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
         else:
             failed.append((first, result))
     if len(done) == 1:
-        vectors = done[0].vectors
+        vectors, codes = done[0].vectors, done[0].codes
     else:
         empty = np.empty((0, embedder.dim), np.float32)
         vectors = np.concatenate([empty, *(embeddings.vectors for embeddings in done)])
+        listed: list[Any] = [part.codes for part in done if part.codes is not None]
+        codes = np.concatenate(listed) if listed else None
     counts = np.array([_count(embeddings) for embeddings in done], np.int64).reshape(-1, 3)
     tokens, truncated, cut = counts.sum(axis=0).tolist()
-    return Attempt(places, vectors, failed, tokens, truncated, cut)
+    return Attempt(places, vectors, failed, tokens, truncated, cut, codes)
 
 
 def _halved(
@@ -108,7 +113,8 @@ def _checked(embedder: Embedder, texts: Sequence[str]) -> Embeddings:
             f"expected {len(texts)} vectors from {embedder.model_id}, one a text, "
             f"got {len(vectors)}"
         )
-    return Embeddings(vectors, result.tokens, result.max_tokens)
+    codes = checked_codes(embedder, result, len(texts), "document")
+    return Embeddings(vectors, result.tokens, result.max_tokens, codes)
 
 
 def _count(embeddings: Embeddings) -> tuple[int, int, int]:

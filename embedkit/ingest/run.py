@@ -289,7 +289,9 @@ class Run:
         assert self.embedder is not None
         writer = self.writer
         attempt = embed_apart(self.embedder, texts)
-        row = writer.vectors.append([keys[place] for place in attempt.places], attempt.vectors)
+        row = writer.vectors.append(
+            [keys[place] for place in attempt.places], attempt.vectors, attempt.codes
+        )
         new = changed = 0
         with writer.commit():
             if attempt.places:
