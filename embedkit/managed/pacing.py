@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from embedkit.managed.limits import Limits
 
 WINDOW = 60.0
-_JOURNEY = 1.5
+_JOURNEY = 2.5
 """Seconds after which a request has surely arrived; the service counts it only then."""
 _MARGIN = 0.05
 PATIENCE = 0.5
