@@ -1,17 +1,28 @@
-"""Models that torch runs: their files, from the hub or a folder, and this machine's devices."""
+"""Models that torch runs: where their files are, on what devices, how many tokens they read."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from embedkit.embedders.hub import hub_reachable, hub_revision
+from embedkit.embedders.long_texts import HEAD, estimate, portions
 from embedkit.embedders.model_folder import fingerprint, looks_like_a_path
-from embedkit.errors import WeightsError
+from embedkit.errors import InvalidInputError, WeightsError
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys
+
+
+BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 32768}
+"""Tokens computed at a time, padding included, by the kind of the device; 8192 for other kinds."""
+CHARACTERS_A_TOKEN = 4
+"""Of English; used where a model cannot count."""
 
 
 class Pretrained:
@@ -120,6 +131,24 @@ def best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def resolve_devices(device: str | None) -> list[str]:
+    """Return the devices that a user means, at least one; ``cuda`` or None means every GPU.
+
+    Raises
+    ------
+    InvalidInputError
+        A list with a gap in it.
+    """
+    listed = [name.strip() for name in (device or best_device()).split(",")]
+    if not all(listed):
+        raise InvalidInputError(
+            f"expected a device or several with commas between them, got {device!r}"
+        )
+    if listed == ["cuda"] and torch.cuda.device_count() > 1:
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return listed
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, on the device or, as torch says it there, on the CPU."""
     said = str(error).lower()
@@ -132,3 +161,30 @@ def release_memory() -> None:
     """Hand back what torch keeps of a GPU's memory for later."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def batch_tokens(device: str) -> int:
+    """Return how many tokens to compute at a time on a device, while nothing else is known."""
+    return BATCH_TOKENS.get(device.partition(":")[0], 8192)
+
+
+def count_tokens(model: Any, texts: list[str]) -> Keys | None:
+    """Return the tokens of each text before anything is cut; None where the model cannot say."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
+        return None
+    counts = np.empty(len(texts), np.int64)
+    special = tokenizer.num_special_tokens_to_add()
+    for first, last in portions(texts):
+        heads = [text[:HEAD] for text in texts[first:last]]
+        encoded = tokenizer(heads, truncation=False, padding=False, verbose=False)["input_ids"]
+        for i, (text, row) in enumerate(zip(texts[first:last], encoded, strict=True), start=first):
+            counts[i] = estimate(len(row), min(len(text), HEAD), len(text), special=special)
+    return counts
+
+
+def read_tokens(tokens: Keys | None, texts: Sequence[str], limit: int | None) -> Keys:
+    """Return the tokens that the model reads of each text, roughly where it cannot count."""
+    if tokens is None:
+        tokens = np.array([len(text) // CHARACTERS_A_TOKEN + 2 for text in texts], np.int64)
+    return tokens if limit is None else np.minimum(tokens, int(limit))

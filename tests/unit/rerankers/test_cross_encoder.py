@@ -73,15 +73,24 @@ def test_max_length_cuts_what_is_read(cross_encoder: Path) -> None:
     assert one != pytest.approx(two, abs=1e-5)
 
 
+def test_relevance_does_not_depend_on_the_batches(
+    tiny: CrossEncoderReranker, cross_encoder: Path
+) -> None:
+    for size in (1, 5):
+        other = CrossEncoderReranker(str(cross_encoder), device="cpu", batch_size=size)
+        np.testing.assert_allclose(other.rerank(QUERY, TEXTS), tiny.rerank(QUERY, TEXTS), atol=1e-4)
+
+
 def test_the_batch_shrinks_until_it_fits(
     tiny: CrossEncoderReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = tiny.rerank(QUERY, TEXTS)
-    sizes = _limit(tiny, monkeypatch, 4, torch.OutOfMemoryError("no room"))
+    shapes = _limit(tiny, monkeypatch, 300, torch.OutOfMemoryError("no room"))
     np.testing.assert_allclose(tiny.rerank(QUERY, TEXTS), expected, atol=1e-4)
-    sizes.clear()
-    tiny.rerank(QUERY, TEXTS)
-    assert max(sizes) == 4, "what did not fit is not tried again"
+    assert max(rows * longest for rows, longest in shapes) > 300, "it did run out"
+    shapes.clear()
+    np.testing.assert_allclose(tiny.rerank(QUERY, TEXTS), expected, atol=1e-4)
+    assert max(rows * longest for rows, longest in shapes) <= 300, "and does not try again"
 
 
 def test_one_text_that_does_not_fit_is_an_error(
@@ -95,28 +104,29 @@ def test_one_text_that_does_not_fit_is_an_error(
 def test_other_failures_are_passed_on(
     tiny: CrossEncoderReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _limit(tiny, monkeypatch, 0, RuntimeError("shapes cannot be multiplied"))
+    shapes = _limit(tiny, monkeypatch, 0, RuntimeError("shapes cannot be multiplied"))
     with pytest.raises(EmbeddingError, match="failed: shapes cannot be multiplied"):
         tiny.rerank(QUERY, TEXTS)
-    assert tiny.batch_size == 32
+    assert len(shapes) == 1, "it is not tried again"
 
 
 def _limit(
     reranker: CrossEncoderReranker, monkeypatch: pytest.MonkeyPatch, most: int, error: Exception
-) -> list[int]:
-    """Let the model fail on more than ``most`` pairs at a time; return the sizes it was given."""
-    model = reranker._loaded.get()
+) -> list[tuple[int, int]]:
+    """Let the model fail on more than ``most`` tokens; return the shapes that it was given."""
+    model, _ = reranker._loaded.get()
     forward = model.forward
-    sizes: list[int] = []
+    shapes: list[tuple[int, int]] = []
 
     def limited(features: Any, **options: Any) -> Any:
-        sizes.append(len(features["input_ids"]))
-        if sizes[-1] > most:
+        rows, longest = features["input_ids"].shape
+        shapes.append((rows, longest))
+        if rows * longest > most:
             raise error
         return forward(features, **options)
 
     monkeypatch.setattr(model, "forward", limited)
-    return sizes
+    return shapes
 
 
 def test_a_model_of_embeddings_is_refused() -> None:
@@ -147,7 +157,7 @@ def test_weights_of_half_precision_are_computed_in_single(
     assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
     reranker = CrossEncoderReranker(str(folder), device="cpu")
     reranker.rerank(QUERY, TEXTS[:1])
-    assert {weight.dtype for weight in reranker._loaded.get().parameters()} == {torch.float32}
+    assert {weight.dtype for weight in reranker._loaded.get()[0].parameters()} == {torch.float32}
 
 
 def test_a_name_that_cannot_be_had_says_what_to_do(
