@@ -9,6 +9,7 @@ hold the same keys::
     index = "auto"
     k = 10
     format = "table"
+    cache_size = "4GB"        # what the vector cache of a home may take; "0" keeps nothing
 
 Keys of remote services are no settings: they come from the environment alone.
 """
@@ -27,6 +28,11 @@ FILE = "embedkit.toml"
 HOME = ".embedkit"
 K = 10
 FORMATS = ("table", "json", "jsonl", "csv")
+CACHE_SIZE = 4_000_000_000
+_UNITS = {
+    **{unit: 1000**power for power, unit in enumerate(("b", "kb", "mb", "gb", "tb"))},
+    **{unit: 1024**power for power, unit in enumerate(("b", "kib", "mib", "gib", "tib"))},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class Settings:
     k: int
     format: str | None
     """One of ``FORMATS``; None means a table on a terminal and JSON Lines elsewhere."""
+    cache_size: int = CACHE_SIZE
+    """Bytes that the vector cache of a home may take; 0 where nothing is cached."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting that is not the default was found: a file or a variable."""
     files: tuple[Path, ...] = ()
@@ -78,6 +86,7 @@ def load(start: Path | None = None) -> Settings:
         index=values.get("index"),
         k=values.get("k", K),
         format=values.get("format"),
+        cache_size=values.get("cache_size", CACHE_SIZE),
         origins=origins,
         files=files,
     )
@@ -169,10 +178,28 @@ def _format(value: Any, where: str) -> str:
     return str(value)
 
 
+def _size(value: Any, where: str) -> int:
+    """Return bytes from ``"4GB"``; a bare number may mean anything and is refused, but for 0."""
+    import re
+
+    text = str(value).strip()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text, re.IGNORECASE | re.ASCII)
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if isinstance(value, (str, int)) and match and not isinstance(value, bool):
+        if unit is not None:
+            return int(float(match[1]) * unit)
+        if not match[2] and not float(match[1]):
+            return 0
+    raise SettingsError(
+        f'{where}: expected a size such as "4GB" or "500MB", or "0" for no cache, got {value!r}'
+    )
+
+
 _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "home": _text,
     "embedder": _text,
     "index": _text,
     "k": _count,
     "format": _format,
+    "cache_size": _size,
 }
