@@ -98,10 +98,12 @@ class Database:
         return self.path.with_name(f"{self.path.name}.damaged")
 
     def size(self) -> int:
-        """Return the bytes of the file and of its log."""
-        return sum(
-            path.stat().st_size for path in (self.path, self._beside("-wal")) if path.exists()
-        )
+        """Return the bytes of the file and of its log, as far as they can be seen."""
+        total = 0
+        for path in (self.path, self._beside("-wal")):
+            with suppress(OSError):
+                total += path.stat().st_size
+        return total
 
     def attempt(self, use: Use, work: Callable[[sqlite3.Connection], T], default: T) -> T:
         """Do some work with the file; return the default where that cannot be."""
@@ -257,11 +259,21 @@ def _to_wal(connection: sqlite3.Connection) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     """Return the version of the schema; 0 for an empty file."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")  # or another process may begin the file between the questions
+    version, application, tables = (
+        int(connection.execute(question).fetchone()[0])
+        for question in (
+            "PRAGMA user_version",
+            "PRAGMA application_id",
+            "SELECT count(*) FROM sqlite_master",
+        )
+    )
+    if alone:
+        connection.execute("COMMIT")
     if application == _APPLICATION and version != VERSION:
         raise sqlite3.NotSupportedError("another version of embedkit wrote it")
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != _APPLICATION and (version or tables):
         raise _ForeignError("it is not a vector cache")
     return version

@@ -155,7 +155,10 @@ def delete_oldest(db: sqlite3.Connection, size: int) -> int | None:
         if freed >= size:
             break
     delete_blocks(db, doomed)
-    return gone if doomed else None
+    if not doomed:
+        db.execute("DELETE FROM vectors")  # what damage has left without a block
+        return None
+    return gone
 
 
 def describe(

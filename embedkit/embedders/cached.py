@@ -148,7 +148,7 @@ class CachedEmbedder:
     ) -> Iterator[Delivery]:
         """Keep what was delivered for some texts, and say it of every place of each."""
         some = [texts[place] for place in delivery.places]
-        paid = {"sent": delivery.sent, "billed_tokens": delivery.billed_tokens}
+        paid: dict[str, Any] = {"sent": delivery.sent, "billed_tokens": delivery.billed_tokens}
         if delivery.embeddings is None:
             for place in (place for text in some for place in places[text]):
                 yield Delivery([place], failure=delivery.failure, final=delivery.final, **paid)
