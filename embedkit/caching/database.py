@@ -35,6 +35,8 @@ _LOG_PAGES = 128
 _APPLICATION = 0x456D6B43
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """Also a plain error: our statements are right, so the tables are not ours."""
+_TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""The last is what Python makes of an error that quotes a damaged name."""
 _SCHEMA = (
     "CREATE TABLE spaces (id INTEGER PRIMARY KEY AUTOINCREMENT, model_id TEXT, input_type TEXT, "
     "precision TEXT, dim INTEGER, UNIQUE (model_id, input_type, precision, dim))",
@@ -113,7 +115,7 @@ class Database:
             return self._perform(use, work, default)
         except sqlite3.ProgrammingError:
             return default  # another thread has closed it, to set it aside
-        except (sqlite3.Error, OSError) as error:
+        except _TROUBLE as error:
             if not self._set_aside(error):
                 self._paused[use] = time.monotonic() + PAUSE_SECONDS
                 self._say(
@@ -131,7 +133,7 @@ class Database:
         """
         try:
             return self._perform("change", work, default)
-        except (sqlite3.Error, OSError) as error:
+        except _TROUBLE as error:
             if self._set_aside(error):
                 return default
             raise StorageError(
@@ -288,7 +290,7 @@ def _number(path: Path) -> int | None:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, _ForeignError):
+    if isinstance(error, (_ForeignError, UnicodeDecodeError)):
         return True
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _DAMAGED

@@ -156,6 +156,15 @@ def test_garbage_is_set_aside_and_said_once(
     assert not file.with_name("vectors.sqlite.damaged").exists()
 
 
+def test_an_error_that_quotes_a_damaged_name(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """SQLite says which table is malformed; Python cannot decode what it says."""
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"CREATE TABLE blocks", b"CREATE TABLE bl\xf3cks"))
+    assert sound(reopened(file)) == 0
+    file.write_bytes(whole.replace(b"blocks_of_space", b"bl\xf3cks_of_sp\xffce"))
+    assert works(reopened(file))
+
+
 def test_rows_without_a_block_do_not_fill_the_cache(file: Path) -> None:
     with sqlite3.connect(file) as db:
         db.execute("DELETE FROM blocks")
