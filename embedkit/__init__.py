@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from embedkit.api import collections, delete, embedder, index, open, reranker  # noqa: A004
+    from embedkit.api import (
+        cache,
+        collections,
+        delete,
+        embedder,
+        index,
+        open,  # noqa: A004
+        reranker,
+    )
+    from embedkit.caching.spaces import CacheInfo
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.types import (
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "open": "api",
+    "cache": "api",
     "collections": "api",
     "delete": "api",
     "embedder": "api",
@@ -43,6 +53,7 @@ _WHERE = {
     "reranker": "api",
     "Collection": "collection",
     "EmbedkitError": "errors",
+    "CacheInfo": "caching.spaces",
     "CollectionInfo": "types",
     "Embeddings": "types",
     "Finding": "types",
@@ -55,6 +66,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "CacheInfo",
     "Collection",
     "CollectionInfo",
     "Embeddings",
@@ -67,6 +79,7 @@ __all__ = [
     "Report",
     "RunInfo",
     "__version__",
+    "cache",
     "collections",
     "delete",
     "embedder",

@@ -112,8 +112,21 @@ class ModelChoice:
 
     def _make(self) -> Embedder:
         if self._made is None:
-            self._made = self.given_object or registry.create("embedder", self._spec())
+            made = self.given_object or registry.create("embedder", self._spec())
+            self._made = self._cached(made)
         return self._made
+
+    def _cached(self, made: Embedder) -> Embedder:
+        """Return a managed embedder with the home's cache before it, any other as it is.
+
+        What runs here is computed anew about as quickly as it would be read.
+        """
+        if not hasattr(made, "embed_stream"):
+            return made
+        from embedkit.caching import VectorCache
+        from embedkit.embedders.cached import CachedEmbedder
+
+        return CachedEmbedder(made, VectorCache(self.layout.root.parent))
 
     def _spec(self) -> str:
         if isinstance(self.given, str):

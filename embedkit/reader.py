@@ -41,7 +41,7 @@ class Reader:
 
     @property
     def embedder(self) -> Embedder:
-        """The embedder of this collection.
+        """The embedder of this collection; a managed one with the home's cache before it.
 
         Raises
         ------
