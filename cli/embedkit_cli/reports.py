@@ -53,7 +53,7 @@ def describe(report: Report) -> str:
 
 
 def _cached(report: Report) -> str:
-    return f", {report.cached:,} out of the cache" if report.cached else ""
+    return f" ({report.cached:,} out of the cache)" if report.cached else ""
 
 
 def _planned_costs(report: Report) -> list[str]:

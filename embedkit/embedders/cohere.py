@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from embedkit.embedders.base import Lazy
 from embedkit.embedders.managed import ManagedEmbedder, Reply, given_limits
 from embedkit.errors import InvalidInputError
-from embedkit.managed.cohere import CohereAccount, cohere_limits
 from embedkit.managed.decode import decode_floats
 from embedkit.managed.service import Service
 from embedkit.quantized import row_width
@@ -17,6 +16,8 @@ from embedkit.types import InputType, Precision
 
 if TYPE_CHECKING:
     import cohere
+
+    from embedkit.managed.cohere import CohereAccount
 
 INPUT_TYPES: Mapping[InputType, str] = {
     "document": "search_document",
@@ -95,7 +96,7 @@ class CohereEmbedder(ManagedEmbedder):
             inputs_per_minute, requests_per_minute, tokens_per_minute, concurrency, timeout
         )
         self._check_dimension()
-        self._account = Lazy(lambda: CohereAccount(self.base_url))
+        self._account: Lazy[CohereAccount] = Lazy(self._open_account)
         self._client: Lazy[cohere.ClientV2] = Lazy(
             lambda: self._account.get().client(self.limits.timeout)
         )
@@ -135,7 +136,15 @@ class CohereEmbedder(ManagedEmbedder):
         """Refuse a missing key, and one that the service refuses."""
         self._account.get().check_key(self.model)
 
+    def _open_account(self) -> CohereAccount:
+        # The SDK takes most of a second to load, which a query out of the cache need not wait for.
+        from embedkit.managed.cohere import CohereAccount
+
+        return CohereAccount(self.base_url)
+
     def _connect(self) -> Service:
+        from embedkit.managed.cohere import cohere_limits
+
         limits = cohere_limits("embed", self._plan, self._given)
         return self._account.get().service("embed", limits)
 
