@@ -49,12 +49,16 @@ def decode_codes(rows: Any, n: int, width: int, *, signed: bool) -> Codes:
     ------
     BadAnswerError
     """
-    numbers = _array(_counted(rows, n), np.int64)
+    numbers = _array(_counted(rows, n), np.float64)
     _check_width(numbers, n, width)
+    if not (numbers == np.floor(numbers)).all():  # which NaN fails as well
+        raise BadAnswerError("a number in its answer is not a whole number")
     kind = np.int8 if signed else np.uint8
     limits = np.iinfo(kind)
     if numbers.size and (numbers.min() < limits.min or numbers.max() > limits.max):
         raise BadAnswerError("a number in its answer does not fit into a byte")
+    if signed and not numbers.any(axis=1).all():
+        raise BadAnswerError("a vector in its answer is zero")
     codes: Codes = numbers.astype(kind)
     return codes
 
