@@ -26,6 +26,9 @@ INPUT_TYPES: Mapping[InputType, str] = {
     "clustering": "clustering",
 }
 
+_ENCODINGS: Mapping[Precision, str] = {"float32": "base64", "int8": "int8", "binary": "ubinary"}
+"""How vectors travel, by how they are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
@@ -142,11 +145,13 @@ class CohereEmbedder(ManagedEmbedder):
 
     def _ask_width(self) -> int:
         service = self._connected.get()
-        answer = service.call(lambda: decode_floats(self._ask(["width"], "document")[0], 1, None))
+        answer = service.call(
+            lambda: decode_floats(self._ask(["width"], "document", "base64")[0], 1, None)
+        )
         return int(answer.shape[1])
 
     def _request(self, texts: Sequence[str], input_type: InputType) -> Reply:
-        rows, billed = self._ask(texts, input_type)
+        rows, billed = self._ask(texts, input_type, _ENCODINGS[self.precision])
         n, dim = len(texts), self.dim
         if self.precision == "float32":
             return Reply(decode_floats(rows, n, dim), None, billed)
@@ -157,11 +162,13 @@ class CohereEmbedder(ManagedEmbedder):
         signs = np.unpackbits(codes.view(np.uint8), axis=1).astype(np.float32) * 2 - 1
         return Reply(signs, codes, billed)
 
-    def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
+    def _ask(
+        self, texts: Sequence[str], input_type: InputType, kind: str
+    ) -> tuple[Any, int | None]:
         """Return the rows of an answer, unchecked, and the tokens that it is billed."""
-        kind = {"float32": "base64", "int8": "int8", "binary": "ubinary"}[self.precision]
         options: dict[str, Any] = {}
-        if self.dimension is not None:
+        # A model of one width refuses the field, even where it names that width.
+        if self.dimension is not None and not (self._known and len(self._known.dimensions) == 1):
             options["output_dimension"] = self.dimension
         answer = self._client.get().embed(
             model=self.model,
