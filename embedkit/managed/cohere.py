@@ -16,7 +16,7 @@ from cohere.core.parse_error import ParsingError
 
 from embedkit import settings
 from embedkit.errors import CredentialsError
-from embedkit.managed.http import answer_trouble, check_url, transport_trouble
+from embedkit.managed.http import answer_trouble, check_url, hiding, transport_trouble
 from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
 from embedkit.managed.service import Service, Trouble
@@ -47,6 +47,8 @@ class CohereAccount:
         if not self.key.isascii() or not self.key.isprintable():
             raise CredentialsError(f"expected a key in {KEY}, got other characters", do=KEY_ADVICE)
 
+        self._classify = hiding(self.key, classify)
+
     def client(self, timeout: float) -> cohere.ClientV2:
         """Return a client of the SDK that retries nothing by itself."""
         return cohere.ClientV2(
@@ -62,7 +64,7 @@ class CohereAccount:
         """Return an endpoint: ``embed``, ``rerank`` or ``chat``."""
         account = (self.base_url, hashlib.sha256(self.key.encode()).hexdigest(), endpoint)
         pacer = shared_pacer(account, limits)
-        return Service("Cohere", self.base_url, pacer, classify, KEY_ADVICE)
+        return Service("Cohere", self.base_url, pacer, self._classify, KEY_ADVICE)
 
     def check_key(self, model: str) -> None:
         """Ask about a model, which costs nothing, to learn whether the key is good.
@@ -76,7 +78,7 @@ class CohereAccount:
         try:
             self.client(_CHECK_TIMEOUT).models.get(model)
         except Exception as error:
-            trouble = classify(error)
+            trouble = self._classify(error)
             if trouble is not None and trouble.kind == "key":
                 raise CredentialsError(
                     f"Cohere refuses the key in {KEY}: {trouble.message}",
