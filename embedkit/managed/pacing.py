@@ -92,7 +92,8 @@ class Pacer:
         Parameters
         ----------
         counted : bool
-            Whether the service counts it; it does not count what it refused for being too much.
+            Whether the service may count it; it cannot where no connection came about. What it
+            refused may count or not, and is taken to.
         """
         with self._condition:
             arrived = min(self._clock(), ticket.sent + _JOURNEY)

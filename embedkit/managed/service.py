@@ -205,7 +205,7 @@ class Service:
             if trouble is None:
                 raise
         finally:
-            self.pacer.release(ticket, counted=trouble is None or trouble.kind != "busy")
+            self.pacer.release(ticket, counted=trouble is None or trouble.kind != "unreachable")
         if trouble is None:
             took = time.monotonic() - began
             self._seconds = took if not self.answered else 0.7 * self._seconds + 0.3 * took
