@@ -5,6 +5,7 @@ A provider's embedder writes ``_connect`` and ``_request``; its module shows how
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,8 +141,8 @@ class ManagedEmbedder(BaseEmbedder):
         budgeted = meter is not None and meter.max_cost is not None and not meter.told
         batches = make_batches(
             tokens,
-            most=self.max_inputs,
-            most_tokens=MAX_REQUEST_TOKENS,
+            most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
+            most_tokens=self._fitting(MAX_REQUEST_TOKENS, self.limits.tokens_per_minute),
             first=_FIRST_ON_A_BUDGET if budgeted else None,
         )
 
@@ -153,6 +154,14 @@ class ManagedEmbedder(BaseEmbedder):
         )
         for outcome in dispatcher.run(batches):
             yield self._delivery(outcome, [places[unique[i]] for i in outcome.batch.places])
+
+    @staticmethod
+    def _fitting(most: int, limit: int | None) -> int:
+        """Return the largest size of which whole requests fill a limit per minute.
+
+        Of 96 texts a limit of 2,000 takes 20 requests and leaves 4 % unused; of 95 it takes 21.
+        """
+        return most if limit is None else limit // math.ceil(limit / most)
 
     def _delivery(self, outcome: Outcome[Reply], places: list[list[int]]) -> Delivery:
         """Return an outcome in terms of what was asked, where texts may have been equal."""
