@@ -30,8 +30,6 @@ MAX_REQUEST_TOKENS = 96_000
 """Estimated tokens of one request, unless a single text has more."""
 _QUERY_ATTEMPTS = 4
 """Somebody waits for the answer to a query."""
-_FIRST_ON_A_BUDGET = 8
-"""Texts of the first request where there is a budget: its bill makes the estimates exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +136,10 @@ class ManagedEmbedder(BaseEmbedder):
             places.setdefault(text, []).append(i)
         unique = list(places)
         tokens = list(map(estimate_tokens, unique))
-        budgeted = meter is not None and meter.max_cost is not None and not meter.told
         batches = make_batches(
             tokens,
             most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
             most_tokens=self._fitting(MAX_REQUEST_TOKENS, self.limits.tokens_per_minute),
-            first=_FIRST_ON_A_BUDGET if budgeted else None,
         )
 
         def send(chosen: Sequence[int]) -> Reply:

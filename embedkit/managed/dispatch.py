@@ -59,9 +59,7 @@ class Outcome(Generic[T]):
     error: BaseException | None = None
 
 
-def make_batches(
-    tokens: Sequence[int], *, most: int, most_tokens: int, first: int | None = None
-) -> deque[Batch]:
+def make_batches(tokens: Sequence[int], *, most: int, most_tokens: int) -> deque[Batch]:
     """Group inputs in their order.
 
     Parameters
@@ -70,16 +68,13 @@ def make_batches(
         Of each input.
     most, most_tokens : int
         Inputs, and tokens, of one request; an input with more tokens goes alone.
-    first : int or None
-        Inputs of the first request, where that is to be smaller.
     """
     batches: deque[Batch] = deque()
     begin = total = 0
-    room = min(first or most, most)
     for i, count in enumerate(tokens):
-        if i > begin and (i - begin >= room or total + count > most_tokens):
+        if i > begin and (i - begin >= most or total + count > most_tokens):
             batches.append(Batch(range(begin, i), tokens[begin:i]))
-            begin, total, room = i, 0, most
+            begin, total = i, 0
         total += count
     if len(tokens) > begin:
         batches.append(Batch(range(begin, len(tokens)), tokens[begin:]))
@@ -170,9 +165,14 @@ class Dispatcher(Generic[T]):
             batch = self._waiting[0]
             refusal = self._meter.reserve(batch.total, len(batch.places))
             if refusal is not None:
-                if not self._flying:  # otherwise what is under way may turn out cheaper
+                if self._flying:
+                    break  # what is under way may turn out cheaper
+                if len(batch.places) == 1:
                     self._fatal = refusal
-                break
+                    break
+                self._waiting.popleft()
+                self._waiting.extendleft(reversed(batch.halves()))
+                continue
             self._waiting.popleft()
             self._flying += 1
             launched = True
@@ -202,6 +202,7 @@ class Dispatcher(Generic[T]):
             tokens=batch.total,
             attempts=self._attempts,
             stop=self._stop,
+            lost=lambda: self._meter.lose(batch.total, len(batch.places)),
         )
 
     # -- what came back -------------------------------------------------------------------------
