@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -179,6 +180,7 @@ class CohereEmbedder(ManagedEmbedder):
             **options,
         )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
-        billed = getattr(units, "input_tokens", None)
+        billed: Any = getattr(units, "input_tokens", None)
         rows = getattr(getattr(answer, "embeddings", None), kind, None)
-        return rows, None if billed is None else int(billed)
+        told = isinstance(billed, (int, float)) and 0 <= billed < math.inf  # the SDK checks nothing
+        return rows, int(billed) if told else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
-from embedkit.errors import ProviderError, RejectedError
+from embedkit.errors import RejectedError, UnavailableError
 from embedkit.managed.budget import Meter
 from embedkit.managed.dispatch import Dispatcher, Outcome, make_batches
 from embedkit.managed.limits import Limits
@@ -181,7 +181,7 @@ class ManagedEmbedder(BaseEmbedder):
         places: list[int] = []
         for delivery in self._deliver(texts, input_type, None, attempts):
             if delivery.embeddings is None:
-                error = RejectedError if delivery.final else ProviderError
+                error = RejectedError if delivery.final else UnavailableError
                 raise error(f"the text at position {delivery.places[0]}: {delivery.failure}")
             parts.append(delivery.embeddings)
             places += delivery.places
