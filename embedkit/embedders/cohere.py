@@ -12,7 +12,7 @@ import numpy as np
 from embedkit.embedders.base import Lazy
 from embedkit.embedders.managed import ManagedEmbedder, Reply, given_limits
 from embedkit.errors import InvalidInputError
-from embedkit.managed.cohere import CohereAccount, cohere_limits
+from embedkit.managed.cohere import CohereAccount, cohere_limits, reading
 from embedkit.managed.decode import decode_codes, decode_floats
 from embedkit.managed.service import Service
 from embedkit.types import InputType, Precision
@@ -171,14 +171,16 @@ class CohereEmbedder(ManagedEmbedder):
         # A model of one width refuses the field, even where it names that width.
         if self.dimension is not None and not (self._known and len(self._known.dimensions) == 1):
             options["output_dimension"] = self.dimension
-        answer = self._client.get().embed(
-            model=self.model,
-            texts=list(texts),
-            input_type=INPUT_TYPES[input_type],
-            embedding_types=[kind],
-            truncate=self.truncate,
-            **options,
-        )
+        client = self._client.get()
+        with reading():
+            answer = client.embed(
+                model=self.model,
+                texts=list(texts),
+                input_type=INPUT_TYPES[input_type],
+                embedding_types=[kind],
+                truncate=self.truncate,
+                **options,
+            )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
         billed: Any = getattr(units, "input_tokens", None)
         rows = getattr(getattr(answer, "embeddings", None), kind, None)

@@ -6,9 +6,10 @@ is imported; so everything is checked here, its own retries are off, and the add
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import cohere
 from cohere.core.api_error import ApiError
@@ -19,7 +20,7 @@ from embedkit.errors import CredentialsError
 from embedkit.managed.http import answer_trouble, check_url, hiding, transport_trouble
 from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
-from embedkit.managed.service import Service, Trouble
+from embedkit.managed.service import BadAnswerError, Service, Trouble
 
 KEY = "CO_API_KEY"
 URL = "CO_API_URL"
@@ -91,6 +92,15 @@ def cohere_limits(endpoint: str, plan: str | None, given: Mapping[str, float | N
     """Return the limits of an endpoint: of a spec, else of the settings, else of the plan."""
     table = settings.load().limits.get("cohere", {})
     return limits_for("cohere", endpoint, plan=plan, given=given, settings=table)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Call the SDK: what it trips over in an answer of another shape is a bad answer."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise BadAnswerError("its answer cannot be read") from error
 
 
 def classify(error: Exception) -> Trouble | None:

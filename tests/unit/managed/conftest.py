@@ -99,7 +99,7 @@ def raw_server() -> Iterator[Callable[..., str]]:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815
 
             def log_message(self, *arguments: object) -> None:
                 pass

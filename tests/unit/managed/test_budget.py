@@ -70,7 +70,7 @@ def test_nothing_may_be_spent_of_nothing() -> None:
 
 
 @given(
-    texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), max_size=60),
+    texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), max_size=20),
     budget=st.integers(0, 400),
     share=st.floats(0, 1),
 )
