@@ -157,7 +157,9 @@ class ManagedEmbedder(BaseEmbedder):
 
         Of 96 texts a limit of 2,000 takes 20 requests and leaves 4 % unused; of 95 it takes 21.
         """
-        return most if limit is None else limit // math.ceil(limit / most)
+        if limit is None or limit % most <= limit // 100:
+            return most
+        return limit // math.ceil(limit / most)
 
     def _delivery(self, outcome: Outcome[Reply], places: list[list[int]]) -> Delivery:
         """Return an outcome in terms of what was asked, where texts may have been equal."""

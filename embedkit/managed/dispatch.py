@@ -7,7 +7,9 @@ still under way has been waited for and handed over: it is paid for.
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -109,12 +111,12 @@ class Dispatcher(Generic[T]):
         self._meter = meter or Meter()
         self._attempts = attempts
         self._stop = threading.Event()
-        self._results: queue.SimpleQueue[Outcome[T]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Outcome[T] | None] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._waiting: deque[Batch] = deque()
         self._flying = 0
-        self._taken = False
+        self._taken = self._interrupted = False
         self._refused = self._exhausted = 0
         self._fatal: BaseException | None = None
 
@@ -130,8 +132,12 @@ class Dispatcher(Generic[T]):
         """
         self._waiting = batches
         try:
-            while self._launch() or self._flying:
-                yield from self._settle(self._results.get())
+            with self._noting_interrupts():
+                while self._launch() or self._flying:
+                    outcome = self._results.get()
+                    if outcome is None:
+                        raise KeyboardInterrupt
+                    yield from self._settle(outcome)
         except KeyboardInterrupt as error:
             self._fatal = error
             self._stop.set()
@@ -142,6 +148,32 @@ class Dispatcher(Generic[T]):
                 self._work.put(None)
         if self._fatal is not None:
             raise self._fatal
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def _noting_interrupts(self) -> Iterator[None]:
+        """Note Ctrl-C and raise it between two answers, so that each is taken in whole.
+
+        A second one is raised wherever we are, and so is the first where somebody else handles it.
+        """
+
+        def note(number: int, frame: object) -> None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._interrupted = True
+            self._results.put(None)
+
+        ours = threading.current_thread() is threading.main_thread()
+        if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):  # closed by the garbage collector, elsewhere
+                if signal.getsignal(signal.SIGINT) is note:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _drain(self) -> Iterator[Outcome[T]]:
         """Hand over what arrives within a few seconds after an interruption."""
@@ -150,7 +182,8 @@ class Dispatcher(Generic[T]):
                 outcome = self._results.get(timeout=_LAST_WORDS)
             except queue.Empty:
                 return
-            yield from self._settle(outcome)
+            if outcome is not None:
+                yield from self._settle(outcome)
 
     # -- sending --------------------------------------------------------------------------------
 

@@ -121,7 +121,8 @@ def test_throughput_is_within_5_percent_of_the_limit(latency: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "size"), [(None, 96), (2000, 95), (96, 96), (97, 48), (150, 75), (50, 50), (1, 1)]
+    ("limit", "size"),
+    [(None, 96), (2000, 95), (96, 96), (97, 48), (150, 75), (50, 50), (1, 1), (10**6, 96)],
 )
 def test_whole_requests_fill_the_limit(limit: int | None, size: int) -> None:
     assert ManagedEmbedder._fitting(96, limit) == size
