@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,9 @@ INPUT_TYPES: Mapping[InputType, str] = {
     "classification": "classification",
     "clustering": "clustering",
 }
+
+_ENCODINGS: Mapping[Precision, str] = {"float32": "base64", "int8": "int8", "binary": "ubinary"}
+"""How vectors travel, by how they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +163,24 @@ class CohereEmbedder(ManagedEmbedder):
 
     def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
         """Return the rows of an answer, unchecked, and the tokens that it is billed."""
+        from embedkit.managed.cohere import reading
+
         options: dict[str, Any] = {}
-        if self.dimension is not None:
+        # A model of one width refuses the field, even where it names that width.
+        if self.dimension is not None and not (self._known and len(self._known.dimensions) == 1):
             options["output_dimension"] = self.dimension
-        answer = self._client.get().embed(
-            model=self.model,
-            texts=list(texts),
-            input_type=INPUT_TYPES[input_type],
-            embedding_types=["base64"],
-            truncate=self.truncate,
-            **options,
-        )
+        client = self._client.get()
+        with reading():
+            answer = client.embed(
+                model=self.model,
+                texts=list(texts),
+                input_type=INPUT_TYPES[input_type],
+                embedding_types=["base64"],
+                truncate=self.truncate,
+                **options,
+            )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
-        billed = getattr(units, "input_tokens", None)
+        billed: Any = getattr(units, "input_tokens", None)
         rows = getattr(getattr(answer, "embeddings", None), "base64", None)
-        return rows, None if billed is None else int(billed)
+        told = isinstance(billed, (int, float)) and 0 <= billed < math.inf  # the SDK checks nothing
+        return rows, int(billed) if told else None

@@ -5,6 +5,7 @@ A provider's embedder writes ``_connect`` and ``_request``; its module shows how
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
-from embedkit.errors import ProviderError, RejectedError
+from embedkit.errors import RejectedError, UnavailableError
 from embedkit.managed.budget import Meter
 from embedkit.managed.dispatch import Dispatcher, Outcome, make_batches
 from embedkit.managed.limits import Limits
@@ -30,8 +31,6 @@ MAX_REQUEST_TOKENS = 96_000
 """Estimated tokens of one request, unless a single text has more."""
 _QUERY_ATTEMPTS = 4
 """Somebody waits for the answer to a query."""
-_FIRST_ON_A_BUDGET = 8
-"""Texts of the first request where there is a budget: its bill makes the estimates exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +149,10 @@ class ManagedEmbedder(BaseEmbedder):
             places.setdefault(text, []).append(i)
         unique = list(places)
         tokens = list(map(estimate_tokens, unique))
-        budgeted = meter is not None and meter.max_cost is not None and not meter.told
         batches = make_batches(
             tokens,
-            most=self.max_inputs,
-            most_tokens=MAX_REQUEST_TOKENS,
-            first=_FIRST_ON_A_BUDGET if budgeted else None,
+            most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
+            most_tokens=self._fitting(MAX_REQUEST_TOKENS, self.limits.tokens_per_minute),
         )
 
         def send(chosen: Sequence[int]) -> Reply:
@@ -168,6 +165,16 @@ class ManagedEmbedder(BaseEmbedder):
         for outcome in dispatcher.run(batches):
             some = [places[unique[i]] for i in outcome.batch.places]
             yield self._delivery(outcome, some, input_type)
+
+    @staticmethod
+    def _fitting(most: int, limit: int | None) -> int:
+        """Return the largest size of which whole requests fill a limit per minute.
+
+        Of 96 texts a limit of 2,000 takes 20 requests and leaves 4 % unused; of 95 it takes 21.
+        """
+        if limit is None or limit % most <= limit // 100:
+            return most
+        return limit // math.ceil(limit / most)
 
     def _delivery(
         self, outcome: Outcome[Reply], places: list[list[int]], input_type: InputType
@@ -195,7 +202,7 @@ class ManagedEmbedder(BaseEmbedder):
         places: list[int] = []
         for delivery in self._deliver(texts, input_type):
             if delivery.embeddings is None:
-                error = RejectedError if delivery.final else ProviderError
+                error = RejectedError if delivery.final else UnavailableError
                 raise error(f"the text at position {delivery.places[0]}: {delivery.failure}")
             parts.append(delivery.embeddings)
             places += delivery.places

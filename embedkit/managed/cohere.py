@@ -6,9 +6,10 @@ is imported; so everything is checked here, its own retries are off, and the add
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import cohere
 from cohere.core.api_error import ApiError
@@ -16,10 +17,10 @@ from cohere.core.parse_error import ParsingError
 
 from embedkit import settings
 from embedkit.errors import CredentialsError
-from embedkit.managed.http import answer_trouble, check_url, transport_trouble
+from embedkit.managed.http import answer_trouble, check_url, hiding, transport_trouble
 from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
-from embedkit.managed.service import Service, Trouble
+from embedkit.managed.service import BadAnswerError, Service, Trouble
 
 KEY = "CO_API_KEY"
 URL = "CO_API_URL"
@@ -47,6 +48,8 @@ class CohereAccount:
         if not self.key.isascii() or not self.key.isprintable():
             raise CredentialsError(f"expected a key in {KEY}, got other characters", do=KEY_ADVICE)
 
+        self._classify = hiding(self.key, classify)
+
     def client(self, timeout: float) -> cohere.ClientV2:
         """Return a client of the SDK that retries nothing by itself."""
         return cohere.ClientV2(
@@ -62,14 +65,17 @@ class CohereAccount:
         """Return an endpoint: ``embed``, ``rerank`` or ``chat``."""
         account = (self.base_url, hashlib.sha256(self.key.encode()).hexdigest(), endpoint)
         pacer = shared_pacer(account, limits)
-        return Service("Cohere", self.base_url, pacer, classify, KEY_ADVICE)
+        return Service("Cohere", self.base_url, pacer, self._classify, KEY_ADVICE)
 
     def ask(self, model: str) -> Trouble | None:
         """Ask about a model, which costs nothing; return what is wrong, if anything."""
         try:
-            self.client(_CHECK_TIMEOUT).models.get(model)
+            with reading():
+                self.client(_CHECK_TIMEOUT).models.get(model)
+        except BadAnswerError as error:
+            return Trouble("failed", str(error))
         except Exception as error:
-            trouble = classify(error)
+            trouble = self._classify(error)
             if trouble is None:
                 raise
             return trouble
@@ -98,6 +104,15 @@ def cohere_limits(endpoint: str, plan: str | None, given: Mapping[str, float | N
     """Return the limits of an endpoint: of a spec, else of the settings, else of the plan."""
     table = settings.load().limits.get("cohere", {})
     return limits_for("cohere", endpoint, plan=plan, given=given, settings=table)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Call the SDK: what it trips over in an answer of another shape is a bad answer."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise BadAnswerError("its answer cannot be read") from error
 
 
 def classify(error: Exception) -> Trouble | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -22,6 +23,20 @@ def check_url(url: str) -> str:
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidInputError(f"expected an address such as https://host/path, got {url!r}")
     return url.rstrip("/")
+
+
+def hiding(
+    key: str, classify: Callable[[Exception], Trouble | None]
+) -> Callable[[Exception], Trouble | None]:
+    """Return a classifier whose messages never hold the key, whatever the service repeats."""
+
+    def hidden(error: Exception) -> Trouble | None:
+        trouble = classify(error)
+        if trouble is None or key not in trouble.message:
+            return trouble
+        return dataclasses.replace(trouble, message=trouble.message.replace(key, "[the key]"))
+
+    return hidden
 
 
 def transport_trouble(error: Exception) -> Trouble | None:
@@ -66,7 +81,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     date = email.utils.parsedate_tz(text) if text else None
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    try:
+        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    except (ValueError, OverflowError):
+        return None  # a year that no calendar has
 
 
 def _message(body: Any) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 import embedkit
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import EmbedkitError
-from embedkit.ingest import embed, run
+from embedkit.ingest import deliver, run
 from embedkit.quantized import check_precision, decode, encode
 from embedkit.types import Embeddings, InputType, Precision
 
@@ -70,7 +70,7 @@ def rows(n: int, first: int = 0) -> list[dict[str, object]]:
 
 def small_batches(publish: float = 0.15) -> None:
     """Commit and publish often, so that there is much to be interrupted."""
-    embed._FIRST = embed._LEAST = embed._MOST = BATCH
+    deliver._FIRST = deliver._LEAST = deliver._MOST = BATCH
     run.PUBLISH_SECONDS = publish
 
 
