@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog, registry
 from embedkit.errors import EmbedkitError, InvalidInputError
+from embedkit.migrating import Migrating
 from embedkit.model import read_manifest
 from embedkit.protocols import Embedder, Source
-from embedkit.reader import Reader
 from embedkit.types import CollectionInfo, Finding, Record, Report
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_INDEX = "auto"
 
 
-class Collection(Reader):
+class Collection(Migrating):
     """Records, their vectors and the embedder that makes them.
 
     Reading is safe from several threads and never waits for a writer, in this process or another:

@@ -126,18 +126,32 @@ class Reader:
         self._existing()
         if not texts:
             return []
-        return self.search_vectors(self.embedder.embed(texts, input_type="query"), k, where=where)
+        while True:
+            embedder = self.embedder
+            vectors = embedder.embed(texts, input_type="query")
+            hits = self._search(vectors, k, where, embedder.model_id)
+            if hits is not None:
+                return hits
+            # The collection has changed to another model meanwhile: ask with that one.
 
     def search_vectors(
         self, vectors: Any, k: int = 10, *, where: str | None = None
     ) -> list[list[Hit]]:
         """Return the hits of each query vector, shape (n, dim) or (dim,)."""
+        return self._search(vectors, k, where) or []
+
+    def _search(
+        self, vectors: Any, k: int, where: str | None, made_by: str | None = None
+    ) -> list[list[Hit]] | None:
+        """Return the hits, or None where the collection's vectors are not of that model."""
         from embedkit.search import search
         from embedkit.validate import check_k, check_vectors
 
         count = check_k(k)
 
-        def work(view: View) -> list[list[Hit]]:
+        def work(view: View) -> list[list[Hit]] | None:
+            if made_by is not None and view.manifest.model.model_id != made_by:
+                return None
             queries = check_vectors(vectors, view.manifest.model.dim, what="query vectors")
             return search(view, queries, count, where)
 
@@ -202,6 +216,8 @@ class Reader:
         ------
         CollectionNotFoundError
         """
+        from embedkit.store.sets import describe
+
         view = self._existing()
         manifest = view.manifest
         resolved = manifest.index.resolved if manifest.index else "not built yet"
@@ -221,6 +237,8 @@ class Reader:
             columns={column.name: column.type for column in view.columns},
             updated=manifest.updated,
             last_run=runs[0] if runs else None,
+            precision=manifest.model.precision,
+            kept=tuple(describe(self._layout, vectors) for vectors in manifest.sets),
         )
 
     def runs(self) -> list[RunInfo]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from embedkit.types import CollectionInfo, Report, RunInfo
+    from embedkit.types import CollectionInfo, KeptVectors, Report, RunInfo
     from embedkit_cli.session import Session
 
 
@@ -88,15 +88,27 @@ def describe_collection(info: CollectionInfo) -> str:
         ("records", f"{info.records:,}"),
         ("embedder", info.embedder),
         ("model", info.model_id),
-        ("vectors", f"{info.dim} dimensions, {info.metric.replace('_', ' ')}"),
+        ("vectors", _vectors(info)),
         ("index", info.index),
         ("size", size(info.bytes)),
         ("updated", _moment(info.updated)),
         ("columns", ", ".join(f"{name} {kind}" for name, kind in info.columns.items())),
+        *(("also kept", _kept(kept)) for kept in info.kept),
     ]
     if last:
         pairs.append(("last run", f"{last.run}, {last.status}, {last.source}"))
     return facts(pairs)
+
+
+def _vectors(info: CollectionInfo) -> str:
+    kept = "" if info.precision == "float32" else f" as {info.precision}"
+    return f"{info.dim} dimensions{kept}, {info.metric.replace('_', ' ')}"
+
+
+def _kept(kept: KeptVectors) -> str:
+    when = "in use until " + _moment(kept.retired) if kept.retired else "not in use yet"
+    name = kept.model_id if kept.embedder == "object" else kept.embedder
+    return f"{count(kept.vectors, 'vector')} of {name}, {size(kept.bytes)}, {when}"
 
 
 def describe_run(run: RunInfo) -> str:

@@ -67,7 +67,7 @@ def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
     places: list[int] = []
     done: list[Embeddings] = []
     failed: list[tuple[int, str]] = []
-    for first, result in _halved(embedder, texts, 0):
+    for first, result in halved(embedder, texts, 0):
         if isinstance(result, Embeddings):
             places += range(first, first + len(result.vectors))
             done.append(result)
@@ -80,14 +80,15 @@ def embed_apart(embedder: Embedder, texts: Sequence[str]) -> Attempt:
         vectors = np.concatenate([empty, *(embeddings.vectors for embeddings in done)])
         listed: list[Any] = [part.codes for part in done if part.codes is not None]
         codes = np.concatenate(listed) if listed else None
-    counts = np.array([_count(embeddings) for embeddings in done], np.int64).reshape(-1, 3)
+    counts = np.array([count_tokens(embeddings) for embeddings in done], np.int64).reshape(-1, 3)
     tokens, truncated, cut = counts.sum(axis=0).tolist()
     return Attempt(places, vectors, failed, tokens, truncated, cut, codes)
 
 
-def _halved(
+def halved(
     embedder: Embedder, texts: Sequence[str], first: int
 ) -> Iterator[tuple[int, Embeddings | str]]:
+    """Yield where each part begins and what came of it: its embeddings, or why its text failed."""
     try:
         yield first, _checked(embedder, texts)
         return
@@ -98,8 +99,8 @@ def _halved(
             yield first, str(error)
             return
     half = len(texts) // 2
-    yield from _halved(embedder, texts[:half], first)
-    yield from _halved(embedder, texts[half:], first + half)
+    yield from halved(embedder, texts[:half], first)
+    yield from halved(embedder, texts[half:], first + half)
 
 
 def _checked(embedder: Embedder, texts: Sequence[str]) -> Embeddings:
@@ -117,7 +118,8 @@ def _checked(embedder: Embedder, texts: Sequence[str]) -> Embeddings:
     return Embeddings(vectors, result.tokens, result.max_tokens, codes)
 
 
-def _count(embeddings: Embeddings) -> tuple[int, int, int]:
+def count_tokens(embeddings: Embeddings) -> tuple[int, int, int]:
+    """Return the tokens, how many texts had more than the model reads, and how many more."""
     if embeddings.tokens is None:
         return 0, 0, 0
     tokens = np.maximum(embeddings.tokens, 0)
