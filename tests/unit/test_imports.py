@@ -76,7 +76,10 @@ def test_help_and_version_answer_without_click(words: list[str], tmp_path: Path)
     "words",
     [
         ["--home", ".", "--help"],
-        *([name, "--help"] for name in ("index", "search", "collections", "doctor", "runs")),
+        *(
+            [name, "--help"]
+            for name in ("index", "search", "collections", "doctor", "runs", "migrate")
+        ),
         ["completion", "zsh"],
         ["collections", "--json"],
     ],
