@@ -131,7 +131,7 @@ class Collection(Migrating):
             With ``text``, mostly ``id``, and whatever else as metadata.
         vectors : array, shape (n, dim), optional
             Vectors of your own, in the order of the records; then nothing is embedded. They are
-            normalised to length 1.
+            normalised to length 1, and kept as small as the vectors of the collection's model.
 
         Raises
         ------

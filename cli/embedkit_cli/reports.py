@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from embedkit.types import CollectionInfo, KeptVectors, Report, RunInfo
+    from embedkit.types import CollectionInfo, KeptVectors, MigrationReport, Report, RunInfo
     from embedkit_cli.session import Session
 
 

@@ -64,7 +64,7 @@ def test_dry_run_limit_and_comparing_only(run: Any, data: Any, questions: Path) 
     assert "503 texts: 503 to embed, 0 there already" in shown
     some = run("migrate", "--to", NEW, "--max-texts", "100", "--format", "table").stdout
     assert "not switched, stopped" in some
-    assert "run this again to go on" in some
+    assert "run the same command again to go on" in some
     compared = data("migrate", "--to", NEW, "--compare-only")
     assert (compared["reused"], compared["embedded"]) == (100, 403)
     assert not compared["switched"]

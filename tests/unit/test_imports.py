@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "annoy", "cohere", "ctranslate2", "duckdb", "huggingface_hub", "numba", "numpy", "pandas",
+    "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "numba", "numpy", "pandas",
     "plotly", "polars", "pyarrow", "pynndescent", "safetensors", "scipy", "sentence_transformers",
     "sklearn", "tokenizers", "torch", "tqdm", "transformers", "turbovec",
 }  # fmt: skip
@@ -78,7 +78,7 @@ def test_help_and_version_answer_without_click(words: list[str], tmp_path: Path)
         ["--home", ".", "--help"],
         *(
             [name, "--help"]
-            for name in ("index", "search", "collections", "cache", "doctor", "runs")
+            for name in ("index", "search", "collections", "cache", "doctor", "runs", "migrate")
         ),
         ["completion", "zsh"],
         ["collections", "--json"],

@@ -378,7 +378,7 @@ class Streaming:
     def embed_batch(self, texts, *, input_type="document"):
         raise AssertionError("a model that streams is asked to stream")
 
-    def embed_stream(self, texts, *, input_type="document"):
+    def embed_stream(self, texts, *, input_type="document", meter=None):
         for start in reversed(range(0, len(texts), 5)):
             if self.stop_after is not None and len(self.sent) >= self.stop_after:
                 raise EmbeddingError("the line is down")
@@ -409,3 +409,12 @@ def test_an_older_embedkit_refuses_what_it_would_misread(filled):
     filled.migrate(NEW)
     manifest = Manifest.read(path)
     assert (manifest.format, manifest.vector_set, manifest.model.dim) == (2, 1, 512)
+
+
+@pytest.mark.slow
+def test_a_real_model_and_its_quicker_form_find_much_the_same(filled):
+    assert filled.migrate("minilm").switched
+    assert filled.search("a scarlet home", k=1)[0].id == "r0", "by meaning now"
+    report = filled.migrate("minilm:int8")
+    assert report.switched
+    assert report.overlap_at_10.mean > 0.8
