@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from embedkit.api import collections, delete, embedder, index, open  # noqa: A004
+    from embedkit.api import collections, delete, embedder, index, open, reranker  # noqa: A004
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.types import (
@@ -40,6 +40,7 @@ _WHERE = {
     "delete": "api",
     "embedder": "api",
     "index": "api",
+    "reranker": "api",
     "Collection": "collection",
     "EmbedkitError": "errors",
     "CollectionInfo": "types",
@@ -71,6 +72,7 @@ __all__ = [
     "embedder",
     "index",
     "open",
+    "reranker",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from embedkit import catalog, registry
 from embedkit.collection import Collection
-from embedkit.protocols import Embedder, Index
+from embedkit.protocols import Embedder, Index, Reranker
 from embedkit.types import CollectionInfo, Metric
 
 if TYPE_CHECKING:
@@ -94,6 +94,23 @@ def embedder(spec: str = "minilm") -> Embedder:
     (2, 256)
     """
     created: Embedder = registry.create("embedder", spec)
+    return created
+
+
+def reranker(spec: str = "lexical") -> Reranker:
+    """Return the reranker that a spec names, to be used alone.
+
+    Raises
+    ------
+    UnknownBackendError, InvalidInputError, MissingDependencyError
+
+    Examples
+    --------
+    >>> judge = embedkit.reranker("lexical")
+    >>> judge.rerank("money back", ["a cake", "your money back"]).argmax()
+    1
+    """
+    created: Reranker = registry.create("reranker", spec)
     return created
 
 

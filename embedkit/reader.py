@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from embedkit import catalog
+from embedkit import catalog, registry
 from embedkit.errors import DamagedError, InvalidInputError, RecordNotFoundError
 from embedkit.model import ModelChoice, read_manifest
-from embedkit.protocols import Embedder
+from embedkit.protocols import Embedder, Reranker
 from embedkit.store.layout import Layout, check_name
 from embedkit.types import CollectionInfo, Hit, Record, RunInfo
 
@@ -34,6 +34,8 @@ class Reader:
         self._view: View | None = None
         self._stamp: tuple[int, int, int] | None = None
         self._reading = threading.Lock()
+        self._rerankers: dict[str, Reranker] = {}
+        self._choosing = threading.Lock()
         catalog.check_home(home)
         self._model.check_given()
 
@@ -94,7 +96,15 @@ class Reader:
             do=f"run: embedkit doctor {self.name} --repair",
         )
 
-    def search(self, query: str, k: int = 10, *, where: str | None = None) -> list[Hit]:
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        rerank: str | Reranker | None = None,
+        candidates: int = 100,
+    ) -> list[Hit]:
         """Return the k records whose texts are nearest to the query in meaning, best first.
 
         Parameters
@@ -104,29 +114,66 @@ class Reader:
         where : str, optional
             SQL over the records' own columns, such as ``"lang = 'en' AND votes > 3"``. There are
             always min(k, matching records) hits.
+        rerank : str or Reranker, optional
+            A spec such as ``"cross-encoder:MODEL"`` or a reranker of your own. It reads the
+            nearest records together with the query, and the k that it finds most relevant are
+            returned, with its relevance as their score.
+        candidates : int, >= 1
+            How many of the nearest records it reads; at least k.
 
         Raises
         ------
         CollectionNotFoundError, FilterError, InvalidInputError, DamagedError
+        UnknownBackendError, MissingDependencyError, WeightsError, EmbeddingError, ProviderError
+            The embedder or the reranker cannot be had, or failed.
         """
         if not isinstance(query, str):
             raise InvalidInputError(f"expected a text as query, got {type(query).__name__}")
-        return self.search_many([query], k, where=where)[0]
+        return self.search_many([query], k, where=where, rerank=rerank, candidates=candidates)[0]
 
     def search_many(
-        self, queries: Sequence[str], k: int = 10, *, where: str | None = None
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: str | None = None,
+        rerank: str | Reranker | None = None,
+        candidates: int = 100,
     ) -> list[list[Hit]]:
-        """Return the hits of each query, in the order of the queries."""
-        from embedkit.validate import check_texts
+        """Return the hits of each query, in the order of the queries; see :meth:`search`.
+
+        A reranker is called once a query.
+        """
+        from embedkit.search import rerank as reranked
+        from embedkit.validate import check_k, check_texts
 
         texts = check_texts(queries)
         for i, text in enumerate(texts):
             if not text.strip():
                 raise InvalidInputError(f"expected a query with words, query {i + 1} is empty")
+        count, read = check_k(k), check_k(candidates, "candidates")
+        reranker = self._reranker(rerank)
         self._existing()
         if not texts:
             return []
-        return self.search_vectors(self.embedder.embed(texts, input_type="query"), k, where=where)
+        vectors = self.embedder.embed(texts, input_type="query")
+        if reranker is None:
+            return self.search_vectors(vectors, count, where=where)
+        found = self.search_vectors(vectors, max(count, read), where=where)
+        return [reranked(*pair, count, reranker) for pair in zip(texts, found, strict=True)]
+
+    def _reranker(self, given: str | Reranker | None) -> Reranker | None:
+        """Return the reranker that is meant; what a spec names is made once."""
+        if given is None or not isinstance(given, str):
+            if given is not None and not isinstance(given, Reranker):
+                raise InvalidInputError(
+                    f"expected a spec or a reranker for rerank, got {type(given).__name__}"
+                )
+            return given
+        with self._choosing:  # its own lock: importing a backend takes seconds
+            if given not in self._rerankers:
+                self._rerankers[given] = registry.create("reranker", given)
+            return self._rerankers[given]
 
     def search_vectors(
         self, vectors: Any, k: int = 10, *, where: str | None = None

@@ -93,6 +93,15 @@ ROWS: tuple[Row, ...] = (
         "nearest-neighbour graph by descent", ("pynndescent",), "pynndescent",
     ),
     Row(
+        "reranker", "lexical", "embedkit.rerankers.lexical:LexicalReranker",
+        "BM25 over the texts themselves: no model, deterministic, the reference", ("numpy",),
+    ),
+    Row(
+        "reranker", "cross-encoder", "embedkit.rerankers.cross_encoder:CrossEncoderReranker",
+        "any cross-encoder of sentence-transformers, by name or path",
+        ("sentence_transformers", "torch"), "local",
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),

@@ -1,13 +1,15 @@
-"""From query vectors to hits: candidates, filter, records, ranks."""
+"""From query vectors to hits: candidates, filter, records, ranks; and ranks by a reranker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embedkit.types import Hit, Neighbors, Record
 
 if TYPE_CHECKING:
+    from embedkit.protocols import Reranker
     from embedkit.store.view import View
     from embedkit.types import Vectors
 
@@ -35,6 +37,21 @@ def similar(view: View, row: int, id: str, k: int, where: str | None) -> list[Hi
     return _hits(view, neighbors, k, where, id)[0]
 
 
+def rerank(query: str, hits: Sequence[Hit], k: int, reranker: Reranker) -> list[Hit]:
+    """Return the k most relevant of the hits, best first; equal ones keep the order they had."""
+    from embedkit.validate import check_scores
+
+    if not hits:
+        return []
+    scores = reranker.rerank(query, [hit.text for hit in hits])
+    relevance = check_scores(scores, len(hits), reranker.model_id).tolist()
+    order = sorted(range(len(hits)), key=lambda i: (-relevance[i], hits[i].rank))
+    return [
+        replace(hits[i], rank=rank, score=relevance[i], kind="reranked")
+        for rank, i in enumerate(order[:k], start=1)
+    ]
+
+
 def _hits(
     view: View, neighbors: Neighbors, k: int, where: str | None, without: str | None
 ) -> list[list[Hit]]:
@@ -45,7 +62,7 @@ def _hits(
         for seq, row, record in view.by_row(sorted(rows), k + 1, where):
             found.setdefault(row, []).append((seq, record))
     return [
-        _ranked(keys.tolist(), scores.tolist(), found, k, without)
+        _ranked(keys.tolist(), scores.tolist(), found, k, without, view.manifest.metric)
         for keys, scores in zip(neighbors.keys, neighbors.scores, strict=True)
     ]
 
@@ -56,6 +73,7 @@ def _ranked(
     found: dict[int, list[tuple[int, Record]]],
     k: int,
     without: str | None,
+    kind: str,
 ) -> list[Hit]:
     listed = [
         (-score, seq, record)
@@ -65,6 +83,6 @@ def _ranked(
     ]
     listed.sort(key=lambda item: item[:2])
     return [
-        Hit(rank, record.id, -score, record.text, record.metadata)
+        Hit(rank, record.id, -score, record.text, record.metadata, kind)
         for rank, (score, _, record) in enumerate(listed[:k], start=1)
     ]

@@ -11,7 +11,7 @@ from embedkit.errors import DimensionMismatchError, InvalidInputError
 from embedkit.types import INPUT_TYPES, METRICS, InputType, Metric
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys, Vectors
+    from embedkit.types import Keys, Scores, Vectors
 
 
 def check_texts(texts: Sequence[str]) -> list[str]:
@@ -23,6 +23,21 @@ def check_texts(texts: Sequence[str]) -> list[str]:
         if not isinstance(text, str):
             raise InvalidInputError(f"expected texts, got {type(text).__name__} at position {i}")
     return listed
+
+
+def check_query(query: Any) -> str:
+    """Return the query, a text in which something is asked."""
+    if not isinstance(query, str):
+        raise InvalidInputError(f"expected a text as query, got {type(query).__name__}")
+    if not query.strip():
+        raise InvalidInputError("expected a query with words, got an empty one")
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"expected Unicode text, got a lone surrogate at character {error.start} of the query"
+        ) from error
+    return query
 
 
 def check_input_type(input_type: str) -> InputType:
@@ -50,10 +65,10 @@ def check_dim(dim: Any) -> int:
     return int(dim)
 
 
-def check_k(k: Any) -> int:
-    """Return k, a whole number of at least 1."""
+def check_k(k: Any, name: str = "k") -> int:
+    """Return k, or what else counts results, a whole number of at least 1."""
     if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
-        raise InvalidInputError(f"expected k to be a whole number >= 1, got {k!r}")
+        raise InvalidInputError(f"expected {name} to be a whole number >= 1, got {k!r}")
     return int(k)
 
 
@@ -83,6 +98,27 @@ def check_vectors(vectors: Any, dim: int, *, what: str = "vectors") -> Vectors:
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InvalidInputError(f"expected finite {what}, got NaN or infinity in row {row}")
     return array
+
+
+def check_scores(scores: Any, n: int, model_id: str) -> Scores:
+    """Return the relevance that a model gave n texts: float32, shape (n,), all finite."""
+    try:
+        array = np.asarray(scores, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"expected numbers from {model_id}, one a text: {error}") from error
+    if array.shape != (n,):
+        raise DimensionMismatchError(
+            f"expected {n} scores from {model_id}, one a text, got shape {array.shape}"
+        )
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        narrow = array.astype(np.float32)
+    if not np.isfinite(narrow).all():
+        text = int(np.flatnonzero(~np.isfinite(narrow))[0])
+        raise InvalidInputError(
+            f"expected finite scores from {model_id}, got {array[text]} for the text at "
+            f"position {text}"
+        )
+    return narrow
 
 
 def check_keys(keys: Any, n: int | None = None) -> Keys:

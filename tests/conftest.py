@@ -90,6 +90,37 @@ def scripted() -> type[ScriptedEmbedder]:
     return ScriptedEmbedder
 
 
+@pytest.fixture(scope="session")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a cross-encoder: small, real, its weights random but always the same.
+
+    It knows nothing; its relevance differs from text to text all the same.
+    """
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    from embedkit.embedders.weights import locate_minilm
+
+    folder = tmp_path_factory.mktemp("cross-encoder") / "tiny"
+    tokenizer = AutoTokenizer.from_pretrained(str(locate_minilm()), model_max_length=128)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        num_labels=1,
+        initializer_range=0.3,
+    )
+    config.sentence_transformers = {"activation_fn": "torch.nn.modules.linear.Identity"}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Return every file below a folder with its bytes."""
     return {

@@ -23,19 +23,17 @@ def print_hits(form: str, hits: Sequence[Hit], collection: embedkit.Collection) 
         header = [*FIXED, *map(metadata_column, collection.info().columns)]
         write(csv_lines([flat(hit) for hit in hits], header))
     else:
-        emit(
-            form,
-            [hit.to_dict() for hit in hits],
-            lambda: hits_table(hits, collection.info().metric) if hits else "",
-        )
+        emit(form, [hit.to_dict() for hit in hits], lambda: hits_table(hits))
 
 
-def hits_table(hits: Sequence[Hit], metric: str) -> str:
+def hits_table(hits: Sequence[Hit]) -> str:
     """Return the hits as a table: rank, score under the name of its kind, id, text, metadata."""
+    if not hits:
+        return ""
     columns = [
         Column("#", [hit.rank for hit in hits], right=True),
         Column(
-            metric.replace("_", " "),
+            hits[0].kind.replace("_", " "),
             [f"{round(hit.score, 4) + 0.0:.4f}" for hit in hits],
             right=True,
         ),

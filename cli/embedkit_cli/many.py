@@ -17,11 +17,14 @@ from embedkit_cli.text import clean, count, cut
 if TYPE_CHECKING:
     import embedkit
     from embedkit.types import Hit, Reject
+    from embedkit_cli.commands.search import Wanted
 
 IDS = ("id", "query_id", "qid", "_id")
 TEXTS = ("text", "query", "question")
 BATCH = 256
 """Queries that are searched, and printed, together."""
+JUDGED = 8
+"""The same where a reranker, slow or paid, reads many texts for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,12 @@ def search_file(
     form: str,
     collection: embedkit.Collection,
     path: str,
-    k: int,
-    where: str | None,
+    wanted: Wanted,
     tag: str,
 ) -> int:
     """Search for each query of a file and print the hits; return the exit code."""
     queries = read_queries(path)
-    answers = _search(collection, queries, k, where)
+    answers = _search(collection, queries, wanted)
     write(_print(form, answers, collection, tag), cleaned=form == "table")
     if form == "trec" and any(trec_field(id) != id for id, _ in queries.rows):
         say("blanks in ids were written as %20, since trec separates its fields by blanks")
@@ -58,12 +60,11 @@ def search_file(
 Answer = tuple[str, str, "list[Hit]"]
 
 
-def _search(
-    collection: embedkit.Collection, queries: Queries, k: int, where: str | None
-) -> Iterator[Answer]:
-    for start in range(0, len(queries.rows), BATCH):
-        batch = queries.rows[start : start + BATCH]
-        answers = collection.search_many([text for _, text in batch], k, where=where)
+def _search(collection: embedkit.Collection, queries: Queries, wanted: Wanted) -> Iterator[Answer]:
+    size = BATCH if wanted.rerank is None else JUDGED
+    for start in range(0, len(queries.rows), size):
+        batch = queries.rows[start : start + size]
+        answers = collection.search_many([text for _, text in batch], **wanted.arguments())
         for (id, text), hits in zip(batch, answers, strict=True):
             yield id, text, hits
 
@@ -79,10 +80,10 @@ def _print(
         for id, _, hits in answers:
             yield from query_csv_lines(id, hits, columns)
     elif form == "table":
-        metric = collection.info().metric
         for n, (id, text, hits) in enumerate(answers):
             heading = click.style(cut(clean(f"{id}: {text}"), terminal_width()), bold=True)
-            yield ("\n" if n else "") + heading + "\n" + hits_table(hits, metric) + "\n"
+            table = hits_table(hits) + "\n" if hits else ""
+            yield ("\n" if n else "") + heading + "\n" + table
     else:
         for id, text, hits in answers:
             if form == "trec":

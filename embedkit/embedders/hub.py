@@ -24,8 +24,7 @@ def hub_revision(model: str, revision: str | None) -> str | None:
     revision = revision or "main"
     if re.fullmatch("[0-9a-f]{40}", revision):
         return revision
-    name = model if "/" in model else f"sentence-transformers/{model}"
-    ref = hub_cache(name) / "refs" / revision
+    ref = hub_cache(model) / "refs" / revision
     return ref.read_text().strip() if ref.is_file() else None
 
 

@@ -3,40 +3,59 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from sentence_transformers import SentenceTransformer
 
 from embedkit.embedders.base import BaseEmbedder, Lazy
-from embedkit.embedders.hub import hub_reachable, hub_revision
-from embedkit.embedders.long_texts import HEAD, READ, estimate, portions
-from embedkit.embedders.model_folder import fingerprint, looks_like_a_path
-from embedkit.errors import EmbeddingError, InvalidInputError, WeightsError
+from embedkit.embedders.long_texts import READ
+from embedkit.embedders.pretrained import (
+    Pretrained,
+    batch_tokens,
+    count_tokens,
+    is_out_of_memory,
+    read_tokens,
+    release_memory,
+    resolve_devices,
+)
+from embedkit.embedders.token_batches import BATCH_TEXTS, Device, Limits, compute_all
+from embedkit.errors import InvalidInputError, WeightsError
 from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim, normalize
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys, Vectors
+    from embedkit.types import Vectors
 
-CHUNK_BATCHES = 32
-"""Batches given to the model at once, which sorts them by length; these are repeated where memory
-runs out."""
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """The model on one of the devices."""
+
+    model: Any
+    limits: Limits
+    # Fast tokenizers fail when two threads set their truncation at the same time.
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class SentenceTransformersEmbedder(BaseEmbedder):
-    """A sentence-transformers model on the fastest device there is.
+    """A sentence-transformers model on the fastest devices there are.
 
     Parameters
     ----------
     model : str
         Name on the hub, or path of a folder. Code that a model brings along is never run.
     device : str or None
-        ``cuda``, ``cuda:1``, ``mps``, ``cpu``; by default the first of CUDA, MPS and CPU.
+        ``cuda:1``, ``mps``, ``cpu``, or several as ``cuda:0,cuda:1``, each with the model on it;
+        ``cuda`` means all GPUs. By default the first of CUDA, MPS and CPU.
     batch_size : int, >= 1
-        Texts computed at a time; halved, and kept so, whenever memory runs out.
+        Texts computed at a time, at most.
+    batch_tokens : int or None
+        Tokens computed at a time on each device, padding included; by default 1,024 on a CPU,
+        32,768 on CUDA and 8,192 elsewhere. Halved on a device, and kept so, whenever its memory
+        runs out; a single text is computed whatever its length.
     revision : str or None
         Branch, tag or commit on the hub.
     dimension : int or None
@@ -44,6 +63,10 @@ class SentenceTransformersEmbedder(BaseEmbedder):
 
     Notes
     -----
+    Everything is computed in float32, on every device and whatever the weights are stored in: so a
+    GPU and a CPU give the same neighbours, and vectors of both can be in one collection. Devices
+    and batches change a vector by no more than rounding (1e-5 in any component).
+
     ``query`` and ``document`` use the model's own prompts where it has them; the other input types
     use a prompt of that name, else none. Tokens are those of the text without the prompt.
     """
@@ -53,22 +76,24 @@ class SentenceTransformersEmbedder(BaseEmbedder):
         model: str,
         *,
         device: str | None = None,
-        batch_size: int = 32,
+        batch_size: int = BATCH_TEXTS,
+        batch_tokens: int | None = None,
         revision: str | None = None,
         dimension: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise InvalidInputError(f"expected batch_size >= 1, got {batch_size}")
+        if batch_tokens is not None and batch_tokens < 1:
+            raise InvalidInputError(f"expected batch_tokens >= 1, got {batch_tokens}")
         self.model = model
         self.device = device
         self.batch_size = batch_size
+        self.batch_tokens = batch_tokens
         self.revision = revision
         self.dimension = None if dimension is None else check_dim(dimension)
-        self._folder = Path(model).expanduser()
-        self._loaded: Lazy[Any] = Lazy(self._load)
+        self._files = Pretrained(model, revision, organization="sentence-transformers")
+        self._loaded: Lazy[list[_Replica]] = Lazy(self._load)
         self._id = Lazy(self._identify)
-        # Fast tokenizers fail when two threads set their truncation at the same time.
-        self._lock = threading.Lock()
 
     @property
     def model_id(self) -> str:
@@ -80,127 +105,57 @@ class SentenceTransformersEmbedder(BaseEmbedder):
         """Width of the vectors; loads the model unless ``dimension`` says it."""
         if self.dimension is not None:
             return self.dimension
-        model = self._loaded.get()
+        model = self._loaded.get()[0].model
         width = getattr(model, "get_embedding_dimension", model.get_sentence_embedding_dimension)()
         if width is None:
             raise WeightsError(f"expected {self.model} to tell its width, it does not")
         return int(width)
 
     def _identify(self) -> str:
-        if self._folder.is_dir():
-            name, version = self._folder.resolve().name, fingerprint(self._folder)
-        else:
-            name, version = self.model, self._commit()
         cut = f" dimension={self.dimension}" if self.dimension is not None else ""
-        return f"sentence-transformers:{name}@{version[:12]}{cut}"
+        return f"sentence-transformers:{self._files.version(self._loaded.get)}{cut}"
 
-    def _commit(self) -> str:
-        known = hub_revision(self.model, self.revision)
-        if known is None:  # not in the hub's cache yet: loading puts it there
-            self._loaded.get()
-            known = hub_revision(self.model, self.revision)
-        return known or self.revision or "main"
-
-    def _load(self) -> Any:
-        local = self._folder.is_dir()
-        if not local and looks_like_a_path(self.model):
-            raise WeightsError(
-                f"expected the folder of a sentence-transformers model, {self.model} is not there",
-                do="check the path",
-            )
-        offline = local or not hub_reachable()
-        try:
-            model = SentenceTransformer(
-                str(self._folder) if local else self.model,
-                device=self.device or best_device(),
-                revision=None if local else self.revision,
-                truncate_dim=self.dimension,
-                local_files_only=offline,
-                trust_remote_code=False,
-            )
-        except Exception as error:  # its errors share no root: OSError, ValueError, httpx's, ...
-            raise self._not_loaded(error, offline=offline and not local) from error
-        model.eval()
-        return model
-
-    def _not_loaded(self, error: Exception, *, offline: bool) -> WeightsError:
-        cause = str(error).strip().partition("\n")[0] or type(error).__name__
-        if offline:
-            cause = "it is not on this machine, and the hub cannot be reached"
-        return WeightsError(
-            f"sentence-transformers cannot load {self.model!r}: {cause}",
-            do="check the name, or give the path of a folder that holds the model",
-        )
+    def _load(self) -> list[_Replica]:
+        replicas = []
+        for device in resolve_devices(self.device):
+            model = self._files.load(SentenceTransformer, device, truncate_dim=self.dimension)
+            tokens = self.batch_tokens or batch_tokens(device)
+            replicas.append(_Replica(model, Limits(self.batch_size, tokens)))
+        return replicas
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
-        model = self._loaded.get()
+        replicas = self._loaded.get()
+        first = replicas[0]
+        limit = first.model.max_seq_length
+        with first.lock:
+            tokens = count_tokens(first.model, texts)
+        vectors = np.empty((len(texts), self.dim), np.float32)
         read = [text[:READ] for text in texts]
-        with self._lock:
-            tokens = _count_tokens(model, texts)
-            vectors = self._encode(model, read, input_type)
-        limit = model.max_seq_length
+        devices = [self._device(replica, read, input_type, vectors) for replica in replicas]
+        compute_all(read_tokens(tokens, read, limit), devices)
         return Embeddings(normalize(vectors), tokens, None if limit is None else int(limit))
 
-    def _encode(self, model: Any, texts: list[str], input_type: InputType) -> Vectors:
+    def _device(
+        self, replica: _Replica, texts: Sequence[str], input_type: InputType, out: Vectors
+    ) -> Device:
+        """Return what computes some of the texts on a replica, into the rows of ``out``."""
+        model = replica.model
         encode = {"query": model.encode_query, "document": model.encode_document}.get(
             input_type, model.encode
         )
         options: dict[str, Any] = {"show_progress_bar": False, "convert_to_numpy": True}
         if input_type in ("classification", "clustering") and input_type in model.prompts:
             options["prompt_name"] = input_type
-        parts: list[Vectors] = []
-        done = 0
-        while done < len(texts):
-            size = self.batch_size
-            chunk = texts[done : done + size * CHUNK_BATCHES]
-            try:
-                part = encode(chunk, batch_size=size, **options)
-            except Exception as error:  # torch raises RuntimeError and its kin, models all sorts
-                self._shrink(error)
-                continue
-            parts.append(np.asarray(part, np.float32))
-            done += len(chunk)
-        return np.concatenate(parts)
 
-    def _shrink(self, error: Exception) -> None:
-        """Halve the batch size for good, or pass on what is not a lack of memory."""
-        if not is_out_of_memory(error):
-            raise EmbeddingError(f"{self.model} failed: {error}") from error
-        if self.batch_size == 1:
-            raise EmbeddingError(
-                f"{self.model} ran out of memory on a single text",
-                do="choose another device, for example device=cpu, or a smaller model",
-            ) from error
-        self.batch_size //= 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        def compute(rows: list[int]) -> None:
+            with replica.lock:
+                out[rows] = encode([texts[i] for i in rows], batch_size=len(rows), **options)
 
-
-def best_device() -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: the first that this machine has."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the device or, as torch says it there, on the CPU."""
-    said = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        phrase in said for phrase in ("out of memory", "not enough memory", "can't allocate memory")
-    )
-
-
-def _count_tokens(model: Any, texts: list[str]) -> Keys | None:
-    """Return the tokens of each text before anything is cut; None where the model cannot say."""
-    tokenizer = getattr(model, "tokenizer", None)
-    if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
-        return None
-    counts = np.empty(len(texts), np.int64)
-    special = tokenizer.num_special_tokens_to_add()
-    for first, last in portions(texts):
-        heads = [text[:HEAD] for text in texts[first:last]]
-        encoded = tokenizer(heads, truncation=False, padding=False, verbose=False)["input_ids"]
-        for i, (text, row) in enumerate(zip(texts[first:last], encoded, strict=True), start=first):
-            counts[i] = estimate(len(row), min(len(text), HEAD), len(text), special=special)
-    return counts
+        return Device(
+            replica.limits,
+            compute,
+            is_out_of_memory,
+            release_memory,
+            self.model,
+            "choose another device, for example device=cpu, or a smaller model",
+        )

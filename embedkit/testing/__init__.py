@@ -10,13 +10,16 @@ from embedkit.testing.backends import check_index_backend
 from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
 from embedkit.testing.indexes import INDEX_CHECKS, IndexCase, check_index
 from embedkit.testing.measures import clustered_vectors
+from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
 
 __all__ = [
     "EMBEDDER_CHECKS",
     "INDEX_CHECKS",
+    "RERANKER_CHECKS",
     "IndexCase",
     "check_embedder",
     "check_index",
     "check_index_backend",
+    "check_reranker",
     "clustered_vectors",
 ]

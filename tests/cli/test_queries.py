@@ -111,3 +111,19 @@ def test_files_without_queries(
     result = run("search", "--queries", "q.csv", code=code)
     assert part in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_many_queries_are_reranked(data: Any, run: Any, questions: Path) -> None:
+    lines = [f"what about number {i}" for i in range(18)]
+    (questions / "q.txt").write_text("\n".join([FIRST, *lines, SECOND]), encoding="utf-8")
+    words = ["search", "--queries", "q.txt", "-k", "1", "--rerank", "lexical"]
+    answers = data(*words)
+    assert [a["query_id"] for a in answers] == [str(n) for n in range(1, 21)]
+    assert [answers[i]["hits"][0]["id"] for i in (0, 19)] == ["q001", "q003"]
+    assert {hit["kind"] for a in answers for hit in a["hits"]} == {"reranked"}
+    assert "reranked  id" in run(*words, "--format", "table").stdout
+
+
+def test_queries_without_hits_are_headings_alone(run: Any, asked: Path) -> None:
+    words = ["--queries", "asked.csv", "--where", "votes > 1000000", "--format", "table"]
+    assert run("search", *words).stdout == f"a1: {FIRST}\n\nb 2: {SECOND}\n"

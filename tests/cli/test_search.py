@@ -17,7 +17,8 @@ QUERY = "How do I get candle wax out of a carpet?"
 def test_json_is_the_list_of_hits(data: Any, questions: Path) -> None:
     hits = data("search", QUERY, "-k", "3")
     assert [hit["rank"] for hit in hits] == [1, 2, 3]
-    assert list(hits[0]) == ["rank", "id", "score", "text", "metadata"]
+    assert list(hits[0]) == ["rank", "id", "score", "text", "metadata", "kind"]
+    assert {hit["kind"] for hit in hits} == {"cosine"}
     assert hits[0]["id"] == "q001"
     assert hits[0]["metadata"]["topic"] == "home repair"
     assert hits[0]["metadata"]["asked"] == "2026-03-07"
@@ -96,6 +97,9 @@ def test_k_and_format_from_settings(run: Any, questions: Path) -> None:
         (["a", "--where", "nope = 1"], "'nope'"),
         (["a", "--where", "1; DROP TABLE records"], "DROP"),
         (["a", "--colour"], "--colour"),
+        (["a", "--candidates", "5"], "--rerank SPEC"),
+        (["a", "--rerank", "lexical", "--candidates", "0"], "0"),
+        (["a", "--rerank", "lexcal"], "did you mean 'lexical'?"),
     ],
 )
 def test_misuse_is_one_line_and_exits_2(
@@ -138,3 +142,29 @@ def test_data_cannot_drive_the_terminal(run: Any, work: Path, form: str) -> None
     assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e"}
     if form == "json":
         assert json.loads(shown)[0]["text"] == text, "a machine reads what was written"
+
+
+def test_reranked_hits_say_so(data: Any, run: Any, questions: Path) -> None:
+    words = ["search", "candle wax", "--rerank", "lexical", "-k", "2"]
+    hits = data(*words)
+    assert hits[0]["id"] == "q001"
+    assert [hit["rank"] for hit in hits] == [1, 2]
+    assert {hit["kind"] for hit in hits} == {"reranked"}
+    shown = run(*words, "--format", "table").stdout.splitlines()
+    assert shown[0].split()[:4] == ["#", "reranked", "id", "text"]
+    assert run(*words, "--format", "csv").stdout.startswith("rank,id,score,text,topic,")
+
+
+def test_candidates_bound_what_is_reranked(data: Any, questions: Path) -> None:
+    dense = [hit["id"] for hit in data("search", QUERY, "-k", "3")]
+    hits = data("search", QUERY, "-k", "2", "--rerank", "lexical", "--candidates", "3")
+    assert {hit["id"] for hit in hits} <= set(dense)
+
+
+@pytest.mark.slow
+def test_a_cross_encoder_reranks(data: Any, questions: Path, cross_encoder: Path) -> None:
+    spec = f"cross-encoder:{cross_encoder}?device=cpu"
+    hits = data("search", QUERY, "-k", "3", "--rerank", spec, "--candidates", "5")
+    dense = [hit["id"] for hit in data("search", QUERY, "-k", "5")]
+    assert [hit["score"] for hit in hits] == sorted([hit["score"] for hit in hits], reverse=True)
+    assert {hit["id"] for hit in hits} <= set(dense)

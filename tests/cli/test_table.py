@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import click
@@ -25,7 +26,7 @@ def wide(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int
 
 
 def test_hits_fit_the_terminal(wide: int) -> None:
-    lines = click.unstyle(hits_table(HITS, "cosine")).splitlines()
+    lines = click.unstyle(hits_table(HITS)).splitlines()
     assert len(lines) == 4
     if wide >= 60:
         assert max(map(width, lines)) <= wide
@@ -34,22 +35,27 @@ def test_hits_fit_the_terminal(wide: int) -> None:
     assert ("lang" in lines[0]) == (wide >= 120)
 
 
-def test_scores_have_fixed_decimals_and_their_kind() -> None:
-    lines = click.unstyle(hits_table(HITS, "inner_product")).splitlines()
-    assert "inner product" in lines[0]
+@pytest.mark.parametrize("kind", ["inner_product", "reranked"])
+def test_scores_have_fixed_decimals_and_their_kind(kind: str) -> None:
+    lines = click.unstyle(hits_table([replace(hit, kind=kind) for hit in HITS])).splitlines()
+    assert kind.replace("_", " ") in lines[0]
     assert [line.split()[1] for line in lines[1:]] == ["0.9877", "0.5000", "0.0000"]
+
+
+def test_no_hits_are_no_table() -> None:
+    assert hits_table([]) == ""
 
 
 def test_short_texts_leave_room_for_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    table = click.unstyle(hits_table([HITS[0]], "cosine"))
+    table = click.unstyle(hits_table([HITS[0]]))
     assert table.splitlines()[0].split() == ["#", "cosine", "id", "text", "lang", "votes", "note"]
     assert "How do I get my money back?" in table
 
 
 def test_metadata_that_is_all_blank_takes_no_room() -> None:
     hits = [Hit(1, "a", 1.0, "text", {"empty": None, "blank": "", "full": False})]
-    heading = click.unstyle(hits_table(hits, "cosine")).splitlines()[0]
+    heading = click.unstyle(hits_table(hits)).splitlines()[0]
     assert heading.split() == ["#", "cosine", "id", "text", "full"]
 
 

@@ -16,11 +16,16 @@ SLOW = {"sentence-transformers"}
 VARIANTS = {
     "minilm": ["minilm", "minilm:int8"],
     "hashing": ["hashing", "hashing?dim=64"],
-    "sentence-transformers": ["sentence-transformers:{minilm}?device=cpu"],
+    "sentence-transformers": [
+        "sentence-transformers:{minilm}?device=cpu",
+        "sentence-transformers:{minilm}?device=cpu,cpu&batch_tokens=300",
+    ],
 }
 """Specs of each name; one that is not listed is checked as it stands."""
 SPECS = [
-    pytest.param(spec, id=spec.partition("{")[0], marks=[pytest.mark.slow] * (name in SLOW))
+    pytest.param(
+        spec, id=spec.replace("{minilm}", "minilm"), marks=[pytest.mark.slow] * (name in SLOW)
+    )
     for name in NAMES
     for spec in VARIANTS.get(name, [name])
 ]

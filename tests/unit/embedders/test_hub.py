@@ -45,9 +45,10 @@ def test_a_revision_means_the_commit_that_the_cache_says(
     refs = tmp_path / "models--sentence-transformers--some-model" / "refs"
     refs.mkdir(parents=True)
     (refs / "main").write_text(COMMIT)
-    assert hub_revision("some-model", None) == COMMIT
+    assert hub_revision("sentence-transformers/some-model", None) == COMMIT
     assert hub_revision("sentence-transformers/some-model", "main") == COMMIT
-    assert hub_revision("some-model", "v2") is None
+    assert hub_revision("some-model", None) is None
+    assert hub_revision("sentence-transformers/some-model", "v2") is None
     assert hub_revision("some-model", "f" * 40) == "f" * 40
 
 
