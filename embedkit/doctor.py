@@ -58,6 +58,7 @@ def examine(home: str | os.PathLike[str] | None = None) -> list[Check]:
         *_libraries(),
         *_backends(),
         *_weights(),
+        *_services(),
         *_devices(),
         *_home(home),
         *_settings(),
@@ -149,6 +150,13 @@ def _weights() -> Iterator[Check]:
         yield Check("weights of minilm", "ok", f"{status.detail}, SHA-256 as published")
     else:
         yield Check("weights of minilm", "broken", status.detail, status.remedy)
+
+
+def _services() -> Iterator[Check]:
+    from embedkit.managed.examine import services
+
+    for part, state, detail, remedy in services():
+        yield Check(part, state, detail, remedy)
 
 
 def _devices() -> Iterator[Check]:

@@ -93,7 +93,7 @@ class ModelChoice:
             return Model(OWN_VECTORS, "vectors of your own", own_dim)
         made = self._make()
         spec = OBJECT if self.given_object is not None else self._spec()
-        return Model(spec, made.model_id, made.dim)
+        return Model.of(made, spec)
 
     def width(self, vectors: Any) -> int:
         """Return the width that the user's own vectors must have."""

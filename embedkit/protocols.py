@@ -39,6 +39,9 @@ class Embedder(Protocol):
     def dim(self) -> int:
         """Width of the vectors."""
 
+    # ``precision`` ("int8" or "binary"; absent means "float32") may be a property too: such an
+    # embedder returns the codes of documents beside their vectors (``Embeddings.codes``).
+
     def embed(self, texts: Sequence[str], *, input_type: InputType = "document") -> Vectors:
         """Return L2-normalised vectors, shape (n, dim), float32, in the order of the texts."""
 

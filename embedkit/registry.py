@@ -70,7 +70,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "embedder", "cohere", "embedkit.embedders.cohere:CohereEmbedder",
         "Cohere's embedding models, such as cohere:embed-v4.0; needs CO_API_KEY",
-        ("cohere", "httpx"),
+        ("cohere", "httpx", "pybase64"),
     ),
     Row(
         "index", "auto", "embedkit.indexes.auto:AutoBackend",

@@ -34,6 +34,7 @@ Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict
 
 INPUT_TYPES: tuple[InputType, ...] = ("document", "query", "classification", "clustering")
 METRICS: tuple[Metric, ...] = ("cosine", "inner_product")
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8", "binary")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from embedkit.embedders.base import BaseEmbedder
 from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
-from embedkit.types import Embeddings, InputType
+from embedkit.quantized import decode, encode
+from embedkit.types import Embeddings, InputType, Precision
 from tests.servers.fixtures import cohere_server as cohere_server
 from tests.servers.fixtures import openai_server as openai_server
 from tests.servers.fixtures import serve as serve
@@ -119,6 +120,37 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class QuantisedEmbedder(ScriptedEmbedder):
+    """A :class:`ScriptedEmbedder` that delivers documents quantised, as a service would.
+
+    The counters of hashing, mostly zero, are turned by a random rotation: models leave no component
+    empty.
+    """
+
+    def __init__(self, precision: Precision, dim: int = 64) -> None:
+        super().__init__(dim, f"quantised {precision}")
+        self._precision = precision
+        self._rotation = np.linalg.qr(np.random.default_rng(dim).standard_normal((dim, dim)))[0]
+
+    @property
+    def precision(self) -> Precision:
+        return self._precision
+
+    def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
+        turned = super()._embed(texts, input_type).vectors.astype(np.float64) @ self._rotation
+        whole = turned.astype(np.float32)
+        if input_type != "document" or self._precision == "float32":
+            return Embeddings(whole)
+        codes = encode(whole, self._precision)
+        return Embeddings(decode(codes, self._precision, self.dim), codes=codes)
+
+
+@pytest.fixture
+def quantised() -> type[QuantisedEmbedder]:
+    """The class of an embedder whose documents are integers or bits."""
+    return QuantisedEmbedder
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from embedkit.errors import DimensionMismatchError, InvalidInputError
-from embedkit.types import Embeddings, InputType
+from embedkit.quantized import check_codes, encode, precision_of
+from embedkit.types import Embeddings, InputType, Precision
 from embedkit.validate import check_input_type, check_texts, check_vectors
 
 if TYPE_CHECKING:
-    from embedkit.types import Vectors
+    from embedkit.types import Codes, Vectors
 
 T = TypeVar("T")
 
@@ -58,6 +59,11 @@ class BaseEmbedder(ABC):
     def dim(self) -> int:
         """Width of the vectors."""
 
+    @property
+    def precision(self) -> Precision:
+        """How documents are delivered: other than float32, ``_embed`` returns their codes too."""
+        return "float32"
+
     @abstractmethod
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         """Embed at least one text. Vectors of length 1, in the order of the texts."""
@@ -94,10 +100,12 @@ class BaseEmbedder(ABC):
         listed = check_unicode(check_texts(texts))
         kind = check_input_type(input_type)
         if not listed:
-            return Embeddings(np.empty((0, self.dim), np.float32), np.empty(0, np.int64))
-        return self._checked(self._embed(listed, kind), len(listed))
+            none = np.empty((0, self.dim), np.float32)
+            codes = None if self.precision == "float32" else encode(none, self.precision)
+            return Embeddings(none, np.empty(0, np.int64), codes=codes)
+        return self._checked(self._embed(listed, kind), len(listed), kind)
 
-    def _checked(self, result: Embeddings, n: int) -> Embeddings:
+    def _checked(self, result: Embeddings, n: int, kind: InputType) -> Embeddings:
         vectors = check_vectors(result.vectors, self.dim, what=f"vectors from {self.model_id}")
         if len(vectors) != n:
             raise DimensionMismatchError(
@@ -107,10 +115,27 @@ class BaseEmbedder(ABC):
             raise DimensionMismatchError(
                 f"expected {n} token counts from {self.model_id}, got shape {result.tokens.shape}"
             )
-        return Embeddings(vectors, result.tokens, result.max_tokens, result.codes)
+        codes = checked_codes(self, result, n, kind)
+        return Embeddings(vectors, result.tokens, result.max_tokens, codes)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model_id}>"
+
+
+def checked_codes(embedder: Any, result: Embeddings, n: int, kind: InputType) -> Codes | None:
+    """Return the codes of what an embedder returned for n texts, None where vectors are float32.
+
+    Raises
+    ------
+    DimensionMismatchError
+        Documents came without codes, or codes are not what the embedder's precision says.
+    """
+    precision = precision_of(embedder)
+    if precision == "float32" or (result.codes is None and kind != "document"):
+        return None
+    what = f"codes from {embedder.model_id}"
+    codes: Codes = check_codes(result.codes, precision, embedder.dim, n, what=what)
+    return codes
 
 
 def check_unicode(texts: list[str]) -> list[str]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from embedkit.embedders.base import Lazy
 from embedkit.embedders.managed import ManagedEmbedder, Reply, given_limits
 from embedkit.errors import InvalidInputError
 from embedkit.managed.cohere import CohereAccount, cohere_limits
-from embedkit.managed.decode import decode_codes, decode_floats
+from embedkit.managed.decode import decode_floats
 from embedkit.managed.service import Service
+from embedkit.quantized import row_width
 from embedkit.types import InputType, Precision
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class CohereEmbedder(ManagedEmbedder):
     dimension : int or None
         Width of the vectors, where the model offers several: 1536, 1024, 512 or 256.
     precision : {"float32", "int8", "binary"}
-        How the service delivers and the store keeps them: 4 bytes, 1 byte or 1 bit a number.
+        How documents' vectors are kept: 4 bytes, 1 byte or 1 bit a number.
     truncate : {"END", "START", "NONE"}
         Which end of a text is cut that is longer than the model reads; ``NONE`` refuses it.
     base_url : str or None
@@ -86,9 +85,8 @@ class CohereEmbedder(ManagedEmbedder):
         concurrency: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        super().__init__(model)
+        super().__init__(model, precision)
         self.dimension = dimension
-        self.precision = precision
         self.truncate = truncate
         self.base_url = base_url
         self._known = MODELS.get(model)
@@ -112,6 +110,7 @@ class CohereEmbedder(ManagedEmbedder):
             )
         if dimension is not None and dimension < 1:
             raise InvalidInputError(f"expected dimension >= 1, got {dimension}")
+        row_width(self.precision, dimension or 8)
 
     @property
     def model_id(self) -> str:
@@ -147,19 +146,10 @@ class CohereEmbedder(ManagedEmbedder):
 
     def _request(self, texts: Sequence[str], input_type: InputType) -> Reply:
         rows, billed = self._ask(texts, input_type)
-        n, dim = len(texts), self.dim
-        if self.precision == "float32":
-            return Reply(decode_floats(rows, n, dim), None, billed)
-        if self.precision == "int8":
-            codes = decode_codes(rows, n, dim, signed=True)
-            return Reply(codes.astype(np.float32), codes, billed)
-        codes = decode_codes(rows, n, dim // 8, signed=False)
-        signs = np.unpackbits(codes.view(np.uint8), axis=1).astype(np.float32) * 2 - 1
-        return Reply(signs, codes, billed)
+        return Reply(decode_floats(rows, len(texts), self.dim), billed)
 
     def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
         """Return the rows of an answer, unchecked, and the tokens that it is billed."""
-        kind = {"float32": "base64", "int8": "int8", "binary": "ubinary"}[self.precision]
         options: dict[str, Any] = {}
         if self.dimension is not None:
             options["output_dimension"] = self.dimension
@@ -167,11 +157,11 @@ class CohereEmbedder(ManagedEmbedder):
             model=self.model,
             texts=list(texts),
             input_type=INPUT_TYPES[input_type],
-            embedding_types=[kind],
+            embedding_types=["base64"],
             truncate=self.truncate,
             **options,
         )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
         billed = getattr(units, "input_tokens", None)
-        rows = getattr(getattr(answer, "embeddings", None), kind, None)
+        rows = getattr(getattr(answer, "embeddings", None), "base64", None)
         return rows, None if billed is None else int(billed)

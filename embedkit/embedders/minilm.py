@@ -77,7 +77,7 @@ class MiniLMEmbedder(BaseEmbedder):
             raise InvalidInputError(f"expected precision 'fp32' or 'int8', got {precision!r}")
         if threads is not None and threads < 1:
             raise InvalidInputError(f"expected threads >= 1, got {threads}")
-        self.precision = precision
+        self.arithmetic = precision
         self.path = path
         self.threads = threads
         self._model = Lazy(self._load)
@@ -85,7 +85,7 @@ class MiniLMEmbedder(BaseEmbedder):
     @property
     def model_id(self) -> str:
         """Name, revision and precision. The weights are verified, so the name is exact."""
-        return f"{REPOSITORY}@{REVISION[:8]} {self.precision}"
+        return f"{REPOSITORY}@{REVISION[:8]} {self.arithmetic}"
 
     @property
     def dim(self) -> int:
@@ -93,11 +93,11 @@ class MiniLMEmbedder(BaseEmbedder):
         return DIM
 
     def _load(self) -> _Model:
-        with converted_minilm(self.precision, self.path) as folder:
+        with converted_minilm(self.arithmetic, self.path) as folder:
             try:
                 encoder = ctranslate2.Encoder(
                     str(folder),
-                    compute_type="int8" if self.precision == "int8" else "float32",
+                    compute_type="int8" if self.arithmetic == "int8" else "float32",
                     inter_threads=self.threads or _cores(),
                     intra_threads=1,
                 )
@@ -123,7 +123,7 @@ class MiniLMEmbedder(BaseEmbedder):
     def _encode(self, model: _Model, ids: list[list[int]], out: Vectors) -> None:
         """Write the sum of the last layer over the tokens of each text into ``out``."""
         # Padding changes the last bits, and rounding to 8 bits makes much of them.
-        batches = list(_batches(ids, uniform=self.precision == "int8"))
+        batches = list(_batches(ids, uniform=self.arithmetic == "int8"))
 
         def run(batch: Keys) -> None:
             rows = [ids[i] for i in batch]

@@ -11,6 +11,7 @@ from embedkit.indexes.base import BaseBackend
 from embedkit.indexes.flat import FlatBackend
 
 if TYPE_CHECKING:
+    from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask, Vectors
 
 FLAT_ROWS = 20_000
@@ -23,6 +24,7 @@ class AutoBackend(BaseBackend):
     name: ClassVar[str] = "auto"
     takes_mask: ClassVar[bool] = True
     tail_share: ClassVar[float] = 0.02
+    reads_blocks: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._delegate: BaseBackend = FlatBackend()
@@ -43,7 +45,7 @@ class AutoBackend(BaseBackend):
             return rows > FLAT_ROWS and _turbovec_is_installed()
         return rows < FLAT_ROWS // 2
 
-    def build(self, vectors: Vectors) -> None:
+    def build(self, vectors: Matrix) -> None:
         """Choose, and build."""
         if self.outgrown(len(vectors)):
             self._delegate = _turbovec()

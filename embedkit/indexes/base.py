@@ -8,7 +8,7 @@ parameters of its constructor, which stores them and does nothing else.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from embedkit.errors import InvalidInputError
 
@@ -27,11 +27,15 @@ class BaseBackend:
         Whether ``candidates`` can be restricted to some of the rows.
     tail_share : float
         Share of new rows past which a rebuild pays. Cheap builds want a small one.
+    reads_blocks : bool
+        Whether ``build`` only takes slices and rows of the vectors, so that coded ones need not be
+        decoded all at once (:class:`embedkit.quantized.CodedMatrix`).
     """
 
     name: ClassVar[str]
     takes_mask: ClassVar[bool] = False
     tail_share: ClassVar[float] = 0.1
+    reads_blocks: ClassVar[bool] = False
 
     @property
     def exact(self) -> bool:
@@ -47,7 +51,7 @@ class BaseBackend:
         """Return whether a build on that many rows would choose another way to search."""
         return False
 
-    def build(self, vectors: Vectors) -> None:
+    def build(self, vectors: Any) -> None:
         """Build on unit vectors, shape (n, dim), n >= 1."""
         raise NotImplementedError
 

@@ -15,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask, Vectors
 
 BLOCK_VALUES = 2**22
@@ -30,7 +31,7 @@ NO_ROW = np.iinfo(np.int64).max
 
 def top_k(
     queries: Vectors,
-    vectors: Vectors,
+    vectors: Matrix,
     k: int,
     *,
     rows: Keys | None = None,
@@ -43,7 +44,7 @@ def top_k(
     Parameters
     ----------
     queries : float32 array, shape (n_queries, dim)
-    vectors : float32 array, shape (n, dim); may be memory-mapped
+    vectors : float32 array or CodedMatrix, shape (n, dim); may be memory-mapped
     k : int, >= 1
     rows : int64 array, ascending, optional
         Only these rows count.
@@ -80,7 +81,7 @@ def top_k(
     return found, scores
 
 
-def score_rows(queries: Vectors, vectors: Vectors, rows: Keys) -> Vectors:
+def score_rows(queries: Vectors, vectors: Matrix, rows: Keys) -> Vectors:
     """Return the exact inner products of each query with its own rows.
 
     A score depends on its query and its row alone: not on the others asked for beside it.
@@ -88,7 +89,7 @@ def score_rows(queries: Vectors, vectors: Vectors, rows: Keys) -> Vectors:
     Parameters
     ----------
     queries : float32 array, shape (n_queries, dim)
-    vectors : float32 array, shape (n, dim)
+    vectors : float32 array or CodedMatrix, shape (n, dim)
     rows : int64 array, shape (n_queries, m)
         -1 marks an empty cell.
 
@@ -131,7 +132,7 @@ class _Scan:
     """The rows that count, cut into blocks for BLAS."""
 
     def __init__(
-        self, vectors: Vectors, rows: Keys | None, mask: Mask | None, norms: Vectors | None
+        self, vectors: Matrix, rows: Keys | None, mask: Mask | None, norms: Vectors | None
     ) -> None:
         self.vectors = vectors
         self.mask = mask
@@ -145,8 +146,10 @@ class _Scan:
     def blocks(self, n_queries: int) -> Iterator[tuple[Callable[[Keys], Keys], Vectors, Any, Any]]:
         """Yield how to name a block's rows, its vectors, its flags and its norms (or None)."""
         step = max(1024, BLOCK_VALUES // n_queries)
-        if self.rows is not None:
+        if self.rows is not None or not isinstance(self.vectors, np.ndarray):
+            # A block is then a copy, gathered or decoded, and not a view of the matrix.
             step = max(256, min(step, BLOCK_VALUES // self.vectors.shape[1]))
+        if self.rows is not None:
             for start in range(0, len(self.rows), step):
                 rows = self.rows[start : start + step]
                 yield rows.__getitem__, self.vectors[rows], None, _part(self.norms, rows)

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit.errors import InvalidInputError
+from embedkit.quantized import CodedMatrix
 from embedkit.types import Metric
 from embedkit.validate import normalize
 
 if TYPE_CHECKING:
+    from embedkit.quantized import Matrix
     from embedkit.types import Keys, Vectors
 
 LARGEST = 1e15
 """Values beyond, multiplied, would leave the range of float32."""
+_BLOCK_ROWS = 2**14
 
 
 def check_lengths(vectors: Vectors, what: str) -> None:
@@ -23,8 +26,10 @@ def check_lengths(vectors: Vectors, what: str) -> None:
         raise InvalidInputError(f"expected {what} of values up to {LARGEST:.0e} for inner products")
 
 
-def plain(vectors: Any) -> Vectors:
-    """Return the matrix as a plain array: slices of np.memmap are slow."""
+def plain(vectors: Any) -> Matrix:
+    """Return the matrix as a plain array: slices of np.memmap are slow. A coded one stays so."""
+    if isinstance(vectors, CodedMatrix):
+        return vectors
     matrix: Vectors = np.asarray(vectors).view(np.ndarray)
     if matrix.ndim != 2 or matrix.dtype != np.float32:
         raise InvalidInputError(
@@ -33,11 +38,14 @@ def plain(vectors: Any) -> Vectors:
     return matrix
 
 
-def row_norms(vectors: Vectors, metric: Metric) -> Vectors | None:
+def row_norms(vectors: Matrix, metric: Metric) -> Vectors | None:
     """Return the lengths of the rows, shape (n,); None for the cosine, where all are 1."""
     if metric == "cosine":
         return None
-    norms: Vectors = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    norms = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = vectors[start : start + _BLOCK_ROWS]
+        norms[start : start + _BLOCK_ROWS] = np.sqrt(np.einsum("nd,nd->n", block, block))
     return norms
 
 
@@ -46,8 +54,10 @@ def unit_dim(dim: int, metric: Metric) -> int:
     return dim if metric == "cosine" else dim + 1
 
 
-def unit_rows(matrix: Vectors, rows: Keys, norms: Vectors | None) -> Vectors:
+def unit_rows(matrix: Matrix, rows: Keys, norms: Vectors | None) -> Matrix:
     """Return the rows as unit vectors whose angles to a query order them as the metric does.
+
+    Those of a coded matrix stay coded where they are unit vectors already.
 
     For inner products every vector gets one more dimension that fills it up to the length of the
     longest, so that the nearest by angle is the one of largest inner product (Bachrach et al.,
@@ -55,7 +65,9 @@ def unit_rows(matrix: Vectors, rows: Keys, norms: Vectors | None) -> Vectors:
     spaces", RecSys 2014, section 3.1); queries get a zero there.
     """
     whole = len(rows) == len(matrix)
-    base = matrix if whole else matrix[rows]
+    if norms is None and isinstance(matrix, CodedMatrix):
+        return matrix if whole else matrix.subset(rows)
+    base = matrix[:] if whole else matrix[rows]
     if norms is None:
         return base
     lengths = norms if whole else norms[rows]

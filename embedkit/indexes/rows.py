@@ -3,8 +3,8 @@
 A :class:`RowIndex` searches the rows of a matrix that others own (a memory-mapped file, an array).
 A backend, frozen once built, proposes candidates among the rows it was built on, the *base*. Newer
 rows, the *tail*, are searched exactly beside it; deleted ones are masked. Whatever was proposed is
-scored exactly from the float32 vectors, and where too little was proposed the search is exact, so
-a filter never costs hits.
+scored exactly from the vectors and the query in float32, and where too little was proposed the
+search is exact, so a filter never costs hits.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from embedkit.types import Metric, Neighbors
 from embedkit.validate import check_k, check_vectors, normalize
 
 if TYPE_CHECKING:
+    from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask, Vectors
 
 FORMAT = 1
@@ -63,7 +64,7 @@ class RowIndex:
 
     Parameters
     ----------
-    vectors : float32 array, shape (n, dim)
+    vectors : float32 array or CodedMatrix, shape (n, dim)
         May be memory-mapped, and longer than the base. Of unit length for the metric cosine.
     metric : "cosine" or "inner_product"
     spec : str
@@ -82,7 +83,7 @@ class RowIndex:
 
     def __init__(
         self,
-        vectors: Vectors,
+        vectors: Matrix,
         *,
         metric: Metric,
         spec: str,
@@ -122,7 +123,7 @@ class RowIndex:
 
     @classmethod
     def build(
-        cls, vectors: Vectors, *, metric: Metric, spec: str, live: Mask, ties: Keys | None = None
+        cls, vectors: Matrix, *, metric: Metric, spec: str, live: Mask, ties: Keys | None = None
     ) -> RowIndex:
         """Build a fresh base on the live rows.
 
@@ -138,7 +139,9 @@ class RowIndex:
         if (backend.exact and not _outgrown(backend, len(rows))) or len(rows) <= EXACT_ROWS:
             rows = rows[:0]
         else:
-            backend.build(unit_rows(matrix, rows, norms))
+            unit: Any = unit_rows(matrix, rows, norms)
+            reads_blocks = getattr(backend, "reads_blocks", False)
+            backend.build(unit if reads_blocks else np.asarray(unit))
         if backend.exact:
             rows = rows[:0]
         return cls(
@@ -152,7 +155,7 @@ class RowIndex:
             ties=ties,
         )
 
-    def refreshed(self, vectors: Vectors, live: Mask, *, ties: Keys | None = None) -> RowIndex:
+    def refreshed(self, vectors: Matrix, live: Mask, *, ties: Keys | None = None) -> RowIndex:
         """Return an index with the same base over more rows, or with another live mask.
 
         Rows that were there before must still hold the same vectors. Nothing is rebuilt.
@@ -328,7 +331,7 @@ class RowIndex:
 
     @classmethod
     def load(
-        cls, folder: Path, vectors: Vectors, *, metric: Metric, live: Mask, ties: Keys | None = None
+        cls, folder: Path, vectors: Matrix, *, metric: Metric, live: Mask, ties: Keys | None = None
     ) -> RowIndex:
         """Read what ``save`` wrote, every file checked wholly before a backend sees it.
 

@@ -20,6 +20,7 @@ from embedkit.errors import InvalidInputError
 from embedkit.indexes.base import BaseBackend
 
 if TYPE_CHECKING:
+    from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask, Vectors
 
 FILE = "codes.tv"
@@ -50,13 +51,14 @@ class TurbovecBackend(BaseBackend):
     name: ClassVar[str] = "turbovec"
     takes_mask: ClassVar[bool] = True
     tail_share: ClassVar[float] = 0.02
+    reads_blocks: ClassVar[bool] = True
 
     def __init__(self, *, bits: int = 4) -> None:
         if bits not in (2, 3, 4):
             raise InvalidInputError(f"turbovec: expected bits to be 2, 3 or 4, got {bits}")
         self.bits = bits
 
-    def build(self, vectors: Vectors) -> None:
+    def build(self, vectors: Matrix) -> None:
         """Quantise the vectors."""
         rows = len(vectors)
         chosen = np.random.default_rng(0).choice(rows, min(rows, SAMPLE), replace=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.embedders.base import BaseEmbedder
+from embedkit.embedders.base import BaseEmbedder, checked_codes
 from embedkit.errors import (
     CredentialsError,
     DimensionMismatchError,
@@ -94,6 +94,7 @@ def _check(embedder: Embedder, result: Embeddings, n: int) -> None:
         raise DimensionMismatchError(
             f"expected {n} vectors from {embedder.model_id}, one a text, got {len(vectors)}"
         )
+    checked_codes(embedder, result, n, "document")
 
 
 def count_tokens(embeddings: Embeddings) -> tuple[int, int, int]:

@@ -319,7 +319,8 @@ class Run:
             self._reject(numbers, delivery)
             return
         writer, embeddings = self.writer, delivery.embeddings
-        row = writer.vectors.append([keys[place] for place in delivery.places], embeddings.vectors)
+        wanted = [keys[place] for place in delivery.places]
+        row = writer.vectors.append(wanted, embeddings.vectors, embeddings.codes)
         tokens, truncated, cut = count_tokens(embeddings)
         from_cache = 0 if delivery.sent else len(numbers)
         batch = ledger.Batch(

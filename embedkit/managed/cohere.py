@@ -64,25 +64,34 @@ class CohereAccount:
         pacer = shared_pacer(account, limits)
         return Service("Cohere", self.base_url, pacer, classify, KEY_ADVICE)
 
-    def check_key(self, model: str) -> None:
-        """Ask about a model, which costs nothing, to learn whether the key is good.
-
-        Raises
-        ------
-        CredentialsError
-            The service refuses the key. Whatever else it says, or nothing at all, is no reason to
-            go no further: the first real request will tell.
-        """
+    def ask(self, model: str) -> Trouble | None:
+        """Ask about a model, which costs nothing; return what is wrong, if anything."""
         try:
             self.client(_CHECK_TIMEOUT).models.get(model)
         except Exception as error:
             trouble = classify(error)
-            if trouble is not None and trouble.kind == "key":
-                raise CredentialsError(
-                    f"Cohere refuses the key in {KEY}: {trouble.message}",
-                    do=KEY_ADVICE,
-                    status=trouble.status,
-                ) from None
+            if trouble is None:
+                raise
+            return trouble
+        return None
+
+    def check_key(self, model: str) -> None:
+        """Refuse a key that the service refuses.
+
+        Whatever else it says, or nothing at all, is no reason to go no further: the first real
+        request will tell.
+
+        Raises
+        ------
+        CredentialsError
+        """
+        trouble = self.ask(model)
+        if trouble is not None and trouble.kind == "key":
+            raise CredentialsError(
+                f"Cohere refuses the key in {KEY}: {trouble.message}",
+                do=KEY_ADVICE,
+                status=trouble.status,
+            )
 
 
 def cohere_limits(endpoint: str, plan: str | None, given: Mapping[str, float | None]) -> Limits:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pybase64
 
 from embedkit.managed.service import BadAnswerError
 
 if TYPE_CHECKING:
-    from embedkit.types import Codes, Vectors
+    from embedkit.types import Vectors
 
 
 def decode_floats(rows: Any, n: int, dim: int | None) -> Vectors:
@@ -42,23 +42,6 @@ def decode_floats(rows: Any, n: int, dim: int | None) -> Vectors:
     return vectors
 
 
-def decode_codes(rows: Any, n: int, width: int, *, signed: bool) -> Codes:
-    """Return whole numbers of one byte, shape (n, width): int8 where signed, else uint8.
-
-    Raises
-    ------
-    BadAnswerError
-    """
-    numbers = _array(_counted(rows, n), np.int64)
-    _check_width(numbers, n, width)
-    kind = np.int8 if signed else np.uint8
-    limits = np.iinfo(kind)
-    if numbers.size and (numbers.min() < limits.min or numbers.max() > limits.max):
-        raise BadAnswerError("a number in its answer does not fit into a byte")
-    codes: Codes = numbers.astype(kind)
-    return codes
-
-
 def _counted(rows: Any, n: int) -> list[Any]:
     if not isinstance(rows, (list, tuple)):
         raise BadAnswerError("its answer holds no vectors")
@@ -69,7 +52,7 @@ def _counted(rows: Any, n: int) -> list[Any]:
 
 def _decode_base64(rows: Sequence[str]) -> Vectors:
     try:
-        parts = [base64.b64decode(row, validate=False) for row in rows]
+        parts = [pybase64.b64decode(row, validate=True) for row in rows]
     except (binascii.Error, ValueError, TypeError) as error:
         raise BadAnswerError("a vector in its answer cannot be decoded") from error
     if len({len(part) for part in parts}) != 1 or len(parts[0]) % 4:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from embedkit.errors import CollectionLockedError, DamagedError, StorageError
+from embedkit.quantized import row_bytes
 from embedkit.store.database import (
     committed,
     connect_reader,
@@ -18,7 +19,8 @@ from embedkit.store.database import (
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest
-from embedkit.store.vectors import VectorFile
+from embedkit.store.published import open_vectors
+from embedkit.store.vectors import file_size
 from embedkit.types import Finding
 
 
@@ -56,7 +58,8 @@ def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Findi
         layout,
         "vectors",
         lambda: check_vectors(layout, manifest, thorough=thorough),
-        f"{manifest.vector_rows:,} vectors of width {manifest.model.dim}",
+        f"{manifest.vector_rows:,} vectors of width {manifest.model.dim}"
+        + (f" as {manifest.model.precision}" if manifest.model.precision != "float32" else ""),
     )
     entry = manifest.index
     if entry is not None:
@@ -85,9 +88,7 @@ def check_records(path: Path, manifest: Manifest, *, thorough: bool) -> None:
 
 def check_vectors(layout: Layout, manifest: Manifest, *, thorough: bool) -> None:
     """Raise StorageError unless the published vectors are what was written."""
-    with translated(layout.vectors):
-        file = VectorFile(layout.vectors, layout.keys, manifest.model.dim, manifest.vector_rows)
-        file.check(thorough=thorough)
+    open_vectors(layout, manifest.vectors).check(thorough=thorough)
 
 
 def check_index(layout: Layout, entry: IndexEntry, *, thorough: bool) -> None:
@@ -137,9 +138,9 @@ def check_work_locked(layout: Layout, manifest: Manifest) -> None:
         raise DamagedError(
             f"{layout.work} has lost the last {expected - count} of {expected} commits"
         )
-    size = (
-        layout.vectors.stat().st_size // (manifest.model.dim * 4) if layout.vectors.exists() else 0
-    )
+    model = manifest.model
+    path, _ = layout.vectors(0, model.precision)
+    size = file_size(path) // row_bytes(model.precision, model.dim)
     if rows > max(size, manifest.vector_rows):
         raise DamagedError(f"{layout.work} uses {rows:,} vectors, there are {size:,}")
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedkit.errors import InvalidInputError
+from embedkit.types import Precision
 
+ENDINGS: dict[Precision, str] = {"float32": "f32", "int8": "i8", "binary": "bit"}
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}", re.UNICODE)
 
 
@@ -45,16 +47,6 @@ class Layout:
         return self.root / "work.commits"
 
     @property
-    def vectors(self) -> Path:
-        """Rows of float32."""
-        return self.root / "vectors.f32"
-
-    @property
-    def keys(self) -> Path:
-        """For each row of the vectors: what it is the vector of, and checksums."""
-        return self.root / "vectors.keys"
-
-    @property
     def manifest(self) -> Path:
         """The published generation."""
         return self.root / "manifest.json"
@@ -73,6 +65,19 @@ class Layout:
     def temporary(self) -> Path:
         """What a run may leave behind and the next one clears."""
         return self.root / "tmp"
+
+    def vectors(self, number: int, precision: Precision) -> tuple[Path, Path]:
+        """Return the files of a set of vectors.
+
+        Returns
+        -------
+        rows : Path
+            The vectors; the ending says how their numbers are kept.
+        keys : Path
+            For each row: what it is the vector of, and checksums.
+        """
+        stem = f"vectors-{number}" if number else "vectors"
+        return self.root / f"{stem}.{ENDINGS[precision]}", self.root / f"{stem}.keys"
 
     def records(self, generation: int) -> Path:
         """Return the path of a generation's records, read-only once published."""

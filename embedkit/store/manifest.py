@@ -9,17 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from embedkit.errors import DamagedError, FormatVersionError, ModelMismatchError
 from embedkit.integrity import FileDigest, storage_error, write_durably
-from embedkit.types import Metric
+from embedkit.protocols import Embedder
+from embedkit.quantized import precision_of, row_width
+from embedkit.types import Metric, Precision
 from embedkit.validate import check_metric
 
-FORMAT = 1
+FORMAT = 2
+"""The newest format that is read."""
+PLAIN = 1
+"""The format of a collection that an embedkit of before quantised vectors can read too."""
 OBJECT = "object"
 """The spec of an embedder that was passed as an object and that no name can make again."""
 OWN_VECTORS = "own"
@@ -28,11 +33,29 @@ OWN_VECTORS = "own"
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What made the vectors: the spec that names it, its identity, the width in numbers."""
+    """What made the vectors: the spec that names it, its identity, the width in numbers.
+
+    ``precision`` is how the numbers are kept: as the model delivers them.
+    """
 
     spec: str
     model_id: str
     dim: int
+    precision: Precision = "float32"
+
+    @classmethod
+    def of(cls, embedder: Embedder, spec: str) -> Model:
+        """Describe an embedder that a spec names."""
+        precision = precision_of(embedder)
+        row_width(precision, embedder.dim)
+        return cls(spec, embedder.model_id, embedder.dim, precision)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON; the precision only where it is not the usual one."""
+        body = asdict(self)
+        if self.precision == "float32":
+            del body["precision"]
+        return body
 
     @property
     def _advice(self) -> str:
@@ -47,6 +70,18 @@ class Model:
                 f"collection {collection!r} was filled by {self.model_id}, not by {model_id}",
                 do=f"open it with {self._advice}, or make another collection",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSet:
+    """The vectors that one model made of the texts: which files, and how many rows of them count.
+
+    ``number`` names the files.
+    """
+
+    number: int
+    model: Model
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +107,26 @@ class Manifest:
     commits: int
     database: FileDigest
     index: IndexEntry | None = None
-    format: int = FORMAT
+    format: int = PLAIN
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def vectors(self) -> VectorSet:
+        """The vectors that the records use."""
+        return VectorSet(0, self.model, self.vector_rows)
+
+    @property
+    def _least_format(self) -> int:
+        """The oldest format that says it all, so that an embedkit that knows less refuses."""
+        return PLAIN if self.model.precision == "float32" else FORMAT
 
     def to_bytes(self) -> bytes:
         """Return the manifest as JSON with its digest as the last member."""
         body: dict[str, Any] = {
-            "format": self.format,
+            "format": max(self.format, self._least_format),
             "generation": self.generation,
             "updated": self.updated.isoformat(timespec="seconds"),
-            "model": {
-                "spec": self.model.spec,
-                "model_id": self.model.model_id,
-                "dim": self.model.dim,
-            },
+            "model": self.model.to_dict(),
             "metric": self.metric,
             "index_spec": self.index_spec,
             "records": self.records,

@@ -8,13 +8,29 @@ import numpy as np
 
 from embedkit.errors import DamagedError
 from embedkit.indexes.rows import RowIndex
-from embedkit.store.database import Connection
+from embedkit.store.database import Connection, translated
 from embedkit.store.layout import Layout
-from embedkit.store.manifest import IndexEntry
+from embedkit.store.manifest import IndexEntry, VectorSet
+from embedkit.store.vectors import VectorFile
 from embedkit.types import Metric
 
 if TYPE_CHECKING:
-    from embedkit.types import Mask, Vectors
+    from embedkit.quantized import Matrix
+    from embedkit.types import Mask
+
+
+def open_vectors(layout: Layout, vectors: VectorSet) -> VectorFile:
+    """Open a set of vectors to read.
+
+    Raises
+    ------
+    DamagedError
+        There are fewer rows than were committed.
+    """
+    model = vectors.model
+    rows, keys = layout.vectors(vectors.number, model.precision)
+    with translated(rows):
+        return VectorFile(rows, keys, model.dim, vectors.rows, model.precision)
 
 
 def live_rows(connection: Connection, rows: int) -> Mask:
@@ -26,7 +42,7 @@ def live_rows(connection: Connection, rows: int) -> Mask:
 
 
 def open_index(
-    layout: Layout, entry: IndexEntry, matrix: Vectors, metric: Metric, live: Mask
+    layout: Layout, entry: IndexEntry, matrix: Matrix, metric: Metric, live: Mask
 ) -> RowIndex:
     """Open a published index, every file checked first.
 

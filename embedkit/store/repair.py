@@ -20,6 +20,7 @@ from embedkit import registry
 from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import copy_durably
 from embedkit.protocols import Embedder
+from embedkit.quantized import row_bytes
 from embedkit.store.check import check, check_records, check_work_locked
 from embedkit.store.database import (
     Connection,
@@ -30,7 +31,8 @@ from embedkit.store.database import (
 )
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
-from embedkit.store.manifest import OWN_VECTORS, Manifest
+from embedkit.store.manifest import OWN_VECTORS, Manifest, VectorSet
+from embedkit.store.published import open_vectors
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
 from embedkit.store.writer import Settings, Writer
 from embedkit.types import Finding
@@ -137,27 +139,24 @@ def _mend_vectors(
     layout: Layout, manifest: Manifest, embedder: Embedder | None, done: list[Finding]
 ) -> None:
     """Embed again the vectors that are damaged, each in its own row."""
-    dim = manifest.model.dim
     connection = connect_writer(layout)
     try:
         rows = max(largest_row(connection) + 1, manifest.vector_rows)
-        _lengthen(layout.vectors, rows * dim * 4)
-        _lengthen(layout.keys, rows * ENTRY.itemsize)
-        bad = VectorFile(layout.vectors, layout.keys, dim, rows).damaged()
+        file = _lengthened(layout, dataclasses.replace(manifest.vectors, rows=rows))
+        bad = file.damaged()
         if not len(bad):
             return
         texts = _texts(connection, bad)
     finally:
         connection.close()
-    file = VectorFile(layout.vectors, layout.keys, dim, rows)
     found = [
         (row, listed[0])
         for row, listed in sorted(texts.items())
         if _made(file, row, listed, manifest)
     ]
-    _embed_again(layout, manifest, embedder, found)
+    _embed_again(file, manifest, embedder, found)
     lost = sorted(set(bad.tolist()) - {row for row, _ in found})
-    _blank(layout, dim, lost)
+    _blank(file, lost)
     done.append(Finding("vectors", True, f"{len(found):,} embedded again"))
     own = sum(len(texts[row]) for row in lost if row in texts)
     if own:
@@ -184,7 +183,7 @@ def _made(file: VectorFile, row: int, texts: list[str], manifest: Manifest) -> b
 
 
 def _embed_again(
-    layout: Layout,
+    file: VectorFile,
     manifest: Manifest,
     embedder: Embedder | None,
     found: list[tuple[int, str]],
@@ -198,22 +197,25 @@ def _embed_again(
             f"is not here ({made.model_id} is)",
             do="install that model and repair again",
         )
-    file = VectorFile(layout.vectors, layout.keys, manifest.model.dim, 0)
     for start in range(0, len(found), _BATCH):
         part = found[start : start + _BATCH]
-        vectors = made.embed([text for _, text in part], input_type="document")
-        file.replace([row for row, _ in part], [content_key(text) for _, text in part], vectors)
+        result = made.embed_batch([text for _, text in part], input_type="document")
+        keys = [content_key(text) for _, text in part]
+        file.replace([row for row, _ in part], keys, result.vectors, result.codes)
 
 
-def _blank(layout: Layout, dim: int, rows: list[int]) -> None:
+def _blank(file: VectorFile, rows: list[int]) -> None:
     """Overwrite damaged rows that no record uses, with content that no text has."""
-    if rows:
-        file = VectorFile(layout.vectors, layout.keys, dim, 0)
-        nothing = np.zeros((len(rows), dim), np.float32)
-        file.replace(rows, [b"\0" * 16] * len(rows), nothing)
+    nothing = np.zeros((len(rows), file.dim), np.float32)
+    file.replace(rows, [b"\0" * 16] * len(rows), nothing)
 
 
-def _lengthen(path: Path, size: int) -> None:
-    path.touch()
-    if path.stat().st_size < size:
-        os.truncate(path, size)
+def _lengthened(layout: Layout, vectors: VectorSet) -> VectorFile:
+    """Open a set of vectors, its files filled up to the rows that there should be."""
+    model = vectors.model
+    sizes = (row_bytes(model.precision, model.dim), ENTRY.itemsize)
+    for path, size in zip(layout.vectors(vectors.number, model.precision), sizes, strict=True):
+        path.touch()
+        if path.stat().st_size < vectors.rows * size:
+            os.truncate(path, vectors.rows * size)
+    return open_vectors(layout, vectors)

@@ -1,7 +1,9 @@
-"""Vectors on disk: an append-only file of float32 rows, each of which says what it is.
+"""Vectors on disk: an append-only file of rows, each of which says what it is.
 
-``vectors.f32`` holds the rows, ``vectors.keys`` 32 bytes for each of them: the key of the content
-that it is the vector of (16 bytes), a checksum of the vector and one of the entry itself. A row
+``vectors.f32`` holds the rows as float32; where the model delivers 8-bit integers or bits, they are
+kept as they came, in ``vectors.i8`` or ``vectors.bit``. ``vectors.keys`` holds 32 bytes for each of
+them: the key of the content that it is the vector of (16 bytes), a checksum of the row as it is
+kept and one of the entry itself. A row
 once written never changes. Because rows describe themselves, what was embedded before a crash is
 found again by its content, whether or not the records that wanted it were committed.
 """
@@ -12,20 +14,30 @@ import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.errors import DamagedError
 from embedkit.integrity import WHOLE, storage_error, sync_file, sync_folder
+from embedkit.quantized import (
+    DTYPES,
+    Matrix,
+    check_codes,
+    encode,
+    matrix,
+    row_bytes,
+    row_width,
+)
+from embedkit.types import Precision
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys, Mask, Vectors
+    from embedkit.types import Codes, Keys, Mask, Vectors
 
 ENTRY = np.dtype([("content", "V16"), ("vector", "<u8"), ("entry", "<u8")])
 _SAMPLED_ROWS = 512
-_BLOCK_NUMBERS = 2**21
+_BLOCK_BYTES = 2**23
 
 
 def content_key(text: str) -> bytes:
@@ -38,15 +50,16 @@ def vector_keys(vectors: Vectors) -> list[bytes]:
     return [hashlib.sha256(b"vector\0" + row.tobytes()).digest()[:16] for row in vectors]
 
 
-def row_checksums(vectors: Vectors) -> NDArray[np.uint64]:
-    """Return a 64-bit checksum of each row, shape (n,).
+def row_checksums(rows: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return a 64-bit checksum of each row as it is kept, shape (n,).
 
     Multilinear hashing modulo 2**64 (Lemire and Kaser, "Strongly universal string hashing is
     fast", 2014) over 64-bit words, with odd multipliers: a change in one word is always noticed.
     """
-    if vectors.shape[1] % 2:
-        vectors = np.pad(vectors, ((0, 0), (0, 1)))
-    words = np.ascontiguousarray(vectors).view(np.uint64)
+    missing = -rows.shape[1] % (8 // rows.itemsize)
+    if missing:
+        rows = np.pad(rows, ((0, 0), (0, missing)))
+    words = np.ascontiguousarray(rows).view(np.uint64)
     factors = _factors(words.shape[1] + 1)
     sums: NDArray[np.uint64] = np.einsum("ij,j->i", words, factors[1:])
     sums += factors[0]
@@ -60,10 +73,10 @@ def _factors(n: int) -> NDArray[np.uint64]:
     return factors
 
 
-def _entries(keys: Sequence[bytes], vectors: Vectors, first_row: int) -> NDArray[np.void]:
+def _entries(keys: Sequence[bytes], stored: NDArray[Any], first_row: int) -> NDArray[np.void]:
     entries = np.empty(len(keys), ENTRY)
     entries["content"] = np.frombuffer(b"".join(keys), "V16")
-    entries["vector"] = row_checksums(vectors)
+    entries["vector"] = row_checksums(stored)
     entries["entry"] = _entry_checksums(entries, np.arange(first_row, first_row + len(keys)))
     return entries
 
@@ -85,30 +98,45 @@ class VectorFile:
     dim : int
     rows : int
         How many rows count; what lies beyond is not looked at.
+    precision : {"float32", "int8", "binary"}
+        How a row is kept.
+
+    Attributes
+    ----------
+    matrix : float32 array or CodedMatrix, shape (rows, dim)
+        The vectors, to compute with.
+    stored : array, shape (rows, any)
+        The rows as they are kept.
     """
 
-    def __init__(self, vectors: Path, keys: Path, dim: int, rows: int) -> None:
+    def __init__(
+        self, vectors: Path, keys: Path, dim: int, rows: int, precision: Precision = "float32"
+    ) -> None:
         self.paths = (vectors, keys)
         self.dim = dim
         self.rows = rows
+        self.precision: Precision = precision
+        self.row_bytes = row_bytes(precision, dim)
         self._map()
 
     def _map(self) -> None:
         vectors, keys = self.paths
         if (
-            file_size(vectors) < self.rows * self.dim * 4
+            file_size(vectors) < self.rows * self.row_bytes
             or file_size(keys) < self.rows * ENTRY.itemsize
         ):
             raise DamagedError(
                 f"{vectors} is damaged: it holds fewer than the {self.rows:,} vectors committed",
                 do=f"run: embedkit doctor {vectors.parent.name} --repair",
             )
+        dtype, shape = DTYPES[self.precision], (self.rows, row_width(self.precision, self.dim))
         if self.rows:
-            self.matrix: Vectors = np.memmap(vectors, np.float32, "r", shape=(self.rows, self.dim))
+            self.stored: NDArray[Any] = np.memmap(vectors, dtype, "r", shape=shape)
             self.entries: NDArray[np.void] = np.memmap(keys, ENTRY, "r", shape=(self.rows,))
         else:
-            self.matrix = np.empty((0, self.dim), np.float32)
+            self.stored = np.empty(shape, dtype)
             self.entries = np.empty(0, ENTRY)
+        self.matrix: Matrix = matrix(self.stored, self.precision, self.dim)
 
     @property
     def contents(self) -> NDArray[np.void]:
@@ -128,7 +156,7 @@ class VectorFile:
 
         Small files are checked whole, larger ones on evenly spaced rows unless ``thorough``.
         """
-        whole = thorough or self.rows * self.dim * 4 <= WHOLE
+        whole = thorough or self.rows * self.row_bytes <= WHOLE
         bad = self.damaged(None if whole else self._sample())
         if len(bad):
             raise DamagedError(
@@ -141,7 +169,7 @@ class VectorFile:
         """Return the numbers of the damaged rows, among some rows or all."""
         numbers = np.arange(self.rows, dtype=np.int64) if rows is None else rows
         bad: Mask = np.zeros(len(numbers), np.bool_)
-        step = max(1, _BLOCK_NUMBERS // max(self.dim, 1))
+        step = max(1, _BLOCK_BYTES // self.row_bytes)
         for start in range(0, len(numbers), step):
             part = slice(start, start + step)
             picked: slice | Keys = part if rows is None else numbers[part]
@@ -157,12 +185,18 @@ class VectorFile:
         entry = np.asarray(self.entries[row : row + 1])
         return bool(entry["entry"][0] == _entry_checksums(entry, np.array([row]))[0])
 
-    def replace(self, rows: Sequence[int], keys: Sequence[bytes], vectors: Vectors) -> None:
+    def replace(
+        self,
+        rows: Sequence[int],
+        keys: Sequence[bytes],
+        vectors: Vectors,
+        codes: Codes | None = None,
+    ) -> None:
         """Write damaged rows anew, each in its place. For repair: a sound row never changes."""
-        for row, key, vector in zip(rows, keys, vectors, strict=True):
-            entry = _entries([key], vector[np.newaxis], row)
+        for row, key, line in zip(rows, keys, self._to_store(vectors, codes), strict=True):
+            entry = _entries([key], line[np.newaxis], row)
             for path, size, array in zip(
-                self.paths, (self.dim * 4, ENTRY.itemsize), (vector, entry), strict=True
+                self.paths, (self.row_bytes, ENTRY.itemsize), (line, entry), strict=True
             ):
                 with path.open("r+b") as file:
                     file.seek(row * size)
@@ -170,10 +204,16 @@ class VectorFile:
         for path in self.paths:
             sync_file(path)
 
+    def _to_store(self, vectors: Vectors, codes: Codes | None) -> NDArray[Any]:
+        """Return rows as they are kept: vectors that came without codes are quantised here."""
+        if codes is None or self.precision == "float32":
+            return encode(vectors, self.precision)
+        stored: NDArray[Any] = check_codes(codes, self.precision, self.dim, len(vectors))
+        return stored
+
     def _unsound(self, picked: slice | Keys, numbers: Keys) -> Mask:
         entries = np.asarray(self.entries[picked])
-        vectors = row_checksums(np.asarray(self.matrix[picked]))
-        unsound: Mask = entries["vector"] != vectors
+        unsound: Mask = entries["vector"] != row_checksums(np.asarray(self.stored[picked]))
         unsound |= entries["entry"] != _entry_checksums(entries, numbers)
         return unsound
 
@@ -188,22 +228,24 @@ class VectorWriter(VectorFile):
     whole; what follows the first broken one is cut off.
     """
 
-    def __init__(self, vectors: Path, keys: Path, dim: int, committed: int) -> None:
+    def __init__(
+        self, vectors: Path, keys: Path, dim: int, committed: int, precision: Precision = "float32"
+    ) -> None:
         for path in (vectors, keys):
             path.touch()
-        super().__init__(vectors, keys, dim, committed)
+        super().__init__(vectors, keys, dim, committed, precision)
         self._recover()
 
     def _recover(self) -> None:
         vectors, keys = self.paths
-        there = min(vectors.stat().st_size // (self.dim * 4), keys.stat().st_size // ENTRY.itemsize)
+        there = min(vectors.stat().st_size // self.row_bytes, keys.stat().st_size // ENTRY.itemsize)
         committed = self.rows
         if there > committed:
             self.rows = there
             self._map()
             bad = self.damaged(np.arange(committed, there, dtype=np.int64))
             self.rows = int(bad[0]) if len(bad) else there
-        os.truncate(vectors, self.rows * self.dim * 4)
+        os.truncate(vectors, self.rows * self.row_bytes)
         os.truncate(keys, self.rows * ENTRY.itemsize)
         if self.rows > committed:
             # Whoever wrote them may have died before they were durable.
@@ -211,8 +253,16 @@ class VectorWriter(VectorFile):
                 sync_file(path)
         self._map()
 
-    def append(self, keys: Sequence[bytes], vectors: Vectors) -> int:
+    def append(self, keys: Sequence[bytes], vectors: Vectors, codes: Codes | None = None) -> int:
         """Append rows, durably, and return the number of the first.
+
+        Parameters
+        ----------
+        keys : sequence of bytes
+        vectors : float32 array, shape (n, dim)
+        codes : array, optional
+            What is kept of them, where the precision is not float32; without them they are
+            quantised here.
 
         Raises
         ------
@@ -222,8 +272,9 @@ class VectorWriter(VectorFile):
         first = self.rows
         if not len(keys):
             return first
-        data = (np.ascontiguousarray(vectors, np.float32), _entries(keys, vectors, first))
-        sizes = (first * self.dim * 4, first * ENTRY.itemsize)
+        stored = self._to_store(vectors, codes)
+        data = (stored, _entries(keys, stored, first))
+        sizes = (first * self.row_bytes, first * ENTRY.itemsize)
         try:
             for path, size, array in zip(self.paths, sizes, data, strict=True):
                 _append(path, size, array)

@@ -25,7 +25,7 @@ from embedkit.store.database import (
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
-from embedkit.store.published import live_rows, open_index
+from embedkit.store.published import live_rows, open_index, open_vectors
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Record
 
@@ -90,11 +90,7 @@ class View:
     @functools.cached_property
     def vectors(self) -> VectorFile:
         """The vectors, checked: small files whole, large ones in samples."""
-        manifest = self.manifest
-        with translated(self.layout.vectors):
-            file = VectorFile(
-                self.layout.vectors, self.layout.keys, manifest.model.dim, manifest.vector_rows
-            )
+        file = open_vectors(self.layout, self.manifest.vectors)
         file.check()
         return file
 

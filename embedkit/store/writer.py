@@ -34,7 +34,7 @@ from embedkit.store.database import (
 from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
 from embedkit.store.lock import WriterLock
-from embedkit.store.manifest import IndexEntry, Manifest, Model
+from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
 from embedkit.store.published import live_rows, open_index
 from embedkit.store.vectors import VectorWriter
 from embedkit.types import Metric
@@ -110,9 +110,7 @@ class Writer:
         self._check_commits()
         rows = largest_row(self.connection) + 1
         rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
-        dim = self.settings.model.dim
-        with translated(self.layout.vectors):
-            self.vectors = VectorWriter(self.layout.vectors, self.layout.keys, dim, rows)
+        self.vectors = open_writer(self.layout, VectorSet(0, self.settings.model, rows))
         self.vectors.check()
         if scalar(self.connection, "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"):
             with self.commit():
@@ -263,6 +261,14 @@ class Writer:
                     path.unlink()
                 elif path.name.startswith("index-"):
                     shutil.rmtree(path)
+
+
+def open_writer(layout: Layout, vectors: VectorSet) -> VectorWriter:
+    """Open a set of vectors to append to. The lock must be held."""
+    model = vectors.model
+    rows, keys = layout.vectors(vectors.number, model.precision)
+    with translated(rows):
+        return VectorWriter(rows, keys, model.dim, vectors.rows, model.precision)
 
 
 def make_folder(path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
+from embedkit.quantized import DTYPES, decode, precision_of, row_width
 from embedkit.types import INPUT_TYPES
 
 if TYPE_CHECKING:
@@ -154,6 +155,22 @@ def check_tokens(factory: Factory) -> None:
     assert int(longer[0]) >= 1400, "the tokens of a long text must count what was cut"
 
 
+def check_codes(factory: Factory) -> None:
+    """Where vectors are delivered quantised, codes of documents come along and mean the same."""
+    embedder = factory()
+    precision = precision_of(embedder)
+    for input_type in INPUT_TYPES:
+        for texts in (TEXTS, []):
+            result = embedder.embed_batch(texts, input_type=input_type)
+            if precision == "float32" or (result.codes is None and input_type != "document"):
+                continue
+            codes = result.codes
+            assert codes is not None, f"no codes of documents, though the precision is {precision}"
+            assert codes.dtype == np.dtype(DTYPES[precision]), codes.dtype
+            assert codes.shape == (len(texts), row_width(precision, embedder.dim)), codes.shape
+            _same(decode(codes, precision, embedder.dim), result.vectors)
+
+
 EMBEDDER_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_protocol,
     check_form,
@@ -164,6 +181,7 @@ EMBEDDER_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_threads,
     check_similarity,
     check_tokens,
+    check_codes,
 )
 
 

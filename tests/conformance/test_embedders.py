@@ -10,6 +10,7 @@ from embedkit import registry
 from embedkit.embedders.weights import locate_minilm
 from embedkit.protocols import Embedder
 from embedkit.testing import EMBEDDER_CHECKS
+from embedkit.types import Embeddings
 
 NAMES = [row.name for row in registry.rows("embedder")]
 SLOW = {"sentence-transformers"}
@@ -40,3 +41,22 @@ def build(spec: str) -> Embedder:
 @pytest.mark.parametrize("spec", SPECS)
 def test_embedder(spec: str, check: Callable[[Callable[[], Embedder]], None]) -> None:
     check(lambda: build(spec))
+
+
+@pytest.mark.parametrize("check", EMBEDDER_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("precision", ["int8", "binary"])
+def test_quantised_embedder(quantised, precision: str, check: Callable[..., None]) -> None:
+    check(lambda: quantised(precision, 256))
+
+
+def test_codes_that_mean_other_vectors_are_noticed(quantised) -> None:
+    class Wrong(quantised):
+        def _embed(self, texts, input_type):
+            result = super()._embed(texts, input_type)
+            codes = None if result.codes is None else -result.codes
+            return Embeddings(result.vectors, codes=codes)
+
+    from embedkit.testing.embedders import check_codes
+
+    with pytest.raises(AssertionError):
+        check_codes(lambda: Wrong("int8"))

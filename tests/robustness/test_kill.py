@@ -67,6 +67,26 @@ def test_an_index_run_killed_again_and_again(work, worker, home, tmp_path, logge
     assert left == set()
 
 
+@pytest.mark.parametrize("precision", ["int8", "binary"])
+def test_a_run_with_quantised_vectors_killed(
+    work, worker, home, tmp_path, logged, monkeypatch, precision
+):
+    monkeypatch.setenv("WORKER_PRECISION", precision)
+    kills = 3
+    for i in range(kills):
+        process = work("index", 600)
+        process.wait_for("embedding", 2 + i, or_end=True)
+        process.kill()
+        seen_by_a_reader(worker, home, tmp_path / "other")
+    assert work("index", 600).end() == 0
+    texts = logged()
+    assert len(set(texts)) == 600
+    assert len(texts) - 600 <= kills * worker.BATCH
+    collection = embedkit.open("q", home=home, embedder=worker.LoggingEmbedder(tmp_path / "other"))
+    assert all(finding.ok for finding in collection.check()), collection.check()
+    assert len(collection) == 600
+
+
 def same_as_a_clean_run(worker, collection, tmp_path):
     model = worker.LoggingEmbedder(tmp_path / "clean")
     clean = embedkit.open("q", home=tmp_path / "clean-home", embedder=model)

@@ -19,7 +19,8 @@ import embedkit
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import EmbedkitError
 from embedkit.ingest import embed, run
-from embedkit.types import Embeddings, InputType
+from embedkit.quantized import check_precision, decode, encode
+from embedkit.types import Embeddings, InputType, Precision
 
 DIM = 32
 BATCH = 64
@@ -31,6 +32,11 @@ class LoggingEmbedder(BaseEmbedder):
     def __init__(self, log: Path, pause: float = 0.0) -> None:
         self.log = log
         self.pause = pause
+        self._precision = check_precision(os.environ.get("WORKER_PRECISION", "float32"))
+
+    @property
+    def precision(self) -> Precision:
+        return self._precision
 
     @property
     def model_id(self) -> str:
@@ -46,7 +52,11 @@ class LoggingEmbedder(BaseEmbedder):
             with self.log.open("a", encoding="utf-8") as file:
                 file.write("".join(f"{text}\n" for text in texts))
         vectors = np.stack([self._vector(text) for text in texts])
-        return Embeddings(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        if self.precision == "float32":
+            return Embeddings(vectors)
+        codes = encode(vectors, self.precision)
+        return Embeddings(decode(codes, self.precision, DIM), codes=codes)
 
     def _vector(self, text: str) -> np.ndarray:
         seed = int.from_bytes(text.encode()[-8:], "little")

@@ -213,7 +213,7 @@ def test_a_collection_of_a_newer_format_is_refused_when_opened(filled, opened):
     from embedkit.store.manifest import Manifest
 
     path = filled.path / "manifest.json"
-    replace(Manifest.read(path), format=2).write(path)
+    replace(Manifest.read(path), format=99).write(path)
     with pytest.raises(FormatVersionError, match="upgrade embedkit"):
         opened()
 

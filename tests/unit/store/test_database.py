@@ -20,20 +20,31 @@ def schema(connection):
 
 
 def test_a_database_is_migrated_step_by_step_and_once(layout, monkeypatch):
+    known = len(database.MIGRATIONS)
     steps = []
 
-    def second(connection):
-        steps.append(2)
+    def another(connection):
+        steps.append(known + 1)
         connection.execute("ALTER TABLE runs ADD COLUMN host VARCHAR")
 
     with database.connect_writer(layout) as connection:
-        assert schema(connection) == 1
-    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, second))
+        assert schema(connection) == known
+    monkeypatch.setattr(database, "MIGRATIONS", (*database.MIGRATIONS, another))
     for _ in range(2):
         with database.connect_writer(layout) as connection:
-            assert schema(connection) == 2
+            assert schema(connection) == known + 1
             connection.execute("SELECT host FROM runs")
-    assert steps == [2]
+    assert steps == [known + 1]
+
+
+def test_a_database_of_the_first_schema_is_brought_up_with_its_rows(layout, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        with database.connect_writer(layout) as connection:
+            connection.execute("INSERT INTO batches VALUES (1, now(), 2, 3, 4, 5, 6, 7)")
+    with database.connect_writer(layout) as connection:
+        assert schema(connection) == len(database.MIGRATIONS)
+        assert database.scalar(connection, "SELECT tokens FROM batches") == 5
 
 
 def test_a_migration_that_fails_leaves_the_version_before(layout, monkeypatch):
@@ -48,7 +59,7 @@ def test_a_migration_that_fails_leaves_the_version_before(layout, monkeypatch):
         with pytest.raises(RuntimeError):
             database.connect_writer(layout)
     with database.connect_writer(layout) as connection:
-        assert schema(connection) == 1
+        assert schema(connection) == len(database.MIGRATIONS)
         assert "host" not in [row[0] for row in connection.execute("DESCRIBE runs").fetchall()]
 
 

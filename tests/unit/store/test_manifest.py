@@ -9,7 +9,7 @@ import pytest
 
 from embedkit.errors import DamagedError, FormatVersionError, StorageError
 from embedkit.integrity import FileDigest
-from embedkit.store.manifest import IndexEntry, Manifest, Model
+from embedkit.store.manifest import FORMAT, IndexEntry, Manifest, Model
 
 DIGEST = FileDigest(3, "a" * 64, "b" * 64)
 WHOLE = Manifest(
@@ -62,10 +62,9 @@ def test_what_is_no_manifest_is_damage(path, data):
 
 
 def test_a_newer_format_is_no_damage(path):
-    replace(WHOLE, format=2).write(path)
-    with pytest.raises(
-        FormatVersionError, match=r"has format 2, this embedkit reads up to 1; upgrade"
-    ):
+    replace(WHOLE, format=FORMAT + 1).write(path)
+    said = f"has format {FORMAT + 1}, this embedkit reads up to {FORMAT}; upgrade"
+    with pytest.raises(FormatVersionError, match=said):
         Manifest.read(path)
 
 
@@ -74,6 +73,16 @@ def test_none_is_said_plainly_and_a_folder_is_refused(tmp_path):
         Manifest.read(tmp_path / "nowhere.json")
     with pytest.raises(StorageError, match="cannot read"):
         Manifest.read(tmp_path)
+
+
+def test_only_what_an_older_embedkit_would_misread_has_a_newer_format(path):
+    assert json.loads(path.read_text())["format"] == 1
+    small = replace(WHOLE, model=replace(WHOLE.model, precision="int8"))
+    small.write(path)
+    body = json.loads(path.read_text())
+    assert body["format"] == 2
+    assert body["model"]["precision"] == "int8"
+    assert Manifest.read(path).model == small.model
 
 
 def test_it_is_json_that_a_person_can_read(path):
