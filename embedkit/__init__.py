@@ -19,19 +19,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from embedkit.api import collections, delete, embedder, index, open, reranker  # noqa: A004
+    from embedkit.api import (
+        collections,
+        delete,
+        embedder,
+        generator,
+        index,
+        open,  # noqa: A004
+        reranker,
+    )
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.types import (
+        Candidate,
         CollectionInfo,
         Embeddings,
         Finding,
         Hit,
+        Message,
         Neighbors,
         Record,
         Reject,
         Report,
         RunInfo,
+        Token,
     )
 
 _WHERE = {
@@ -39,37 +50,45 @@ _WHERE = {
     "collections": "api",
     "delete": "api",
     "embedder": "api",
+    "generator": "api",
     "index": "api",
     "reranker": "api",
     "Collection": "collection",
     "EmbedkitError": "errors",
+    "Candidate": "types",
     "CollectionInfo": "types",
     "Embeddings": "types",
     "Finding": "types",
     "Hit": "types",
+    "Message": "types",
     "Neighbors": "types",
     "Record": "types",
     "Reject": "types",
     "Report": "types",
     "RunInfo": "types",
+    "Token": "types",
 }
 
 __all__ = [
+    "Candidate",
     "Collection",
     "CollectionInfo",
     "Embeddings",
     "EmbedkitError",
     "Finding",
     "Hit",
+    "Message",
     "Neighbors",
     "Record",
     "Reject",
     "Report",
     "RunInfo",
+    "Token",
     "__version__",
     "collections",
     "delete",
     "embedder",
+    "generator",
     "index",
     "open",
     "reranker",
