@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
-from embedkit.errors import InvalidInputError, ProviderError, RejectedError
+from embedkit.errors import InvalidInputError, RejectedError, UnavailableError
 from embedkit.managed.account import Endpoint
 from embedkit.managed.budget import Meter
 from embedkit.managed.decode import decode_floats
@@ -230,7 +230,7 @@ class ManagedEmbedder(BaseEmbedder):
         places: list[int] = []
         for delivery in self._deliver(texts, input_type):
             if delivery.embeddings is None:
-                error = RejectedError if delivery.final else ProviderError
+                error = RejectedError if delivery.final else UnavailableError
                 raise error(f"the text at position {delivery.places[0]}: {delivery.failure}")
             parts.append(delivery.embeddings)
             places += delivery.places

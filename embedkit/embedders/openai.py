@@ -120,7 +120,7 @@ class OpenAIEmbedder(ManagedEmbedder):
         return _ordered(answer.get("data")), billed if isinstance(billed, int) else None
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Ask for base64, which is read ten times as fast as numbers, where the server knows it."""
+        """Ask for base64 where it is known: a quarter of the bytes, read 60 times as fast."""
         client = self._endpoint.client
         if self._base64 is False:
             return post(client, "embeddings", body)

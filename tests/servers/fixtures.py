@@ -63,3 +63,10 @@ def on_loopback(
         return spec
 
     return fill
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that fail are sent again at once."""
+    monkeypatch.setattr("embedkit.managed.service._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("embedkit.managed.service._LONGEST_WAIT", 0.02)
