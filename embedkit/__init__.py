@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from embedkit.api import (
+        cache,
         collections,
         delete,
         embedder,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         open,  # noqa: A004
         reranker,
     )
+    from embedkit.caching.spaces import CacheInfo
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.types import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         Finding,
         Hit,
         Message,
+        MigrationReport,
         Neighbors,
         Record,
         Reject,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "open": "api",
+    "cache": "api",
     "collections": "api",
     "delete": "api",
     "embedder": "api",
@@ -55,12 +59,14 @@ _WHERE = {
     "reranker": "api",
     "Collection": "collection",
     "EmbedkitError": "errors",
+    "CacheInfo": "caching.spaces",
     "Candidate": "types",
     "CollectionInfo": "types",
     "Embeddings": "types",
     "Finding": "types",
     "Hit": "types",
     "Message": "types",
+    "MigrationReport": "types",
     "Neighbors": "types",
     "Record": "types",
     "Reject": "types",
@@ -70,6 +76,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "CacheInfo",
     "Candidate",
     "Collection",
     "CollectionInfo",
@@ -78,6 +85,7 @@ __all__ = [
     "Finding",
     "Hit",
     "Message",
+    "MigrationReport",
     "Neighbors",
     "Record",
     "Reject",
@@ -85,6 +93,7 @@ __all__ = [
     "RunInfo",
     "Token",
     "__version__",
+    "cache",
     "collections",
     "delete",
     "embedder",

@@ -11,6 +11,7 @@ from embedkit.protocols import Embedder, Generator, Index, Reranker
 from embedkit.types import CollectionInfo, Metric
 
 if TYPE_CHECKING:
+    from embedkit.caching import VectorCache
     from embedkit.indexes.dynamic import VectorIndex
 
 
@@ -79,6 +80,26 @@ def delete(name: str, *, home: str | Path | None = None) -> None:
         A process is writing to it.
     """
     catalog.delete(catalog.resolve_home(home), name)
+
+
+def cache(home: str | Path | None = None) -> VectorCache:
+    """Return the vectors that were paid for in a home, to look at them or to clear them.
+
+    The setting ``cache_size`` bounds it.
+
+    Raises
+    ------
+    SettingsError
+        A ``cache_size`` that is no size.
+
+    Examples
+    --------
+    >>> embedkit.cache().info().entries                             # doctest: +SKIP
+    >>> embedkit.cache().clear(older_than=timedelta(days=30))       # doctest: +SKIP
+    """
+    from embedkit.caching import VectorCache
+
+    return VectorCache(catalog.resolve_home(home))
 
 
 def embedder(spec: str = "minilm") -> Embedder:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog, registry
 from embedkit.errors import EmbedkitError, InvalidInputError
+from embedkit.migrating import Migrating
 from embedkit.model import read_manifest
 from embedkit.protocols import Embedder, Source
-from embedkit.reader import Reader
 from embedkit.types import CollectionInfo, Finding, Record, Report
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_INDEX = "auto"
 
 
-class Collection(Reader):
+class Collection(Migrating):
     """Records, their vectors and the embedder that makes them.
 
     Reading is safe from several threads and never waits for a writer, in this process or another:
@@ -99,6 +99,7 @@ class Collection(Reader):
             The key of a managed embedder is missing or refused; nothing was read yet.
         """
         from embedkit.ingest.choose import split_columns
+        from embedkit.ingest.limits import check_limit
         from embedkit.ingest.run import Request
         from embedkit_connectors import open_source
 
@@ -111,8 +112,8 @@ class Collection(Reader):
             sync,
             progress=progress,
             retry_failed=retry_failed,
-            max_cost=_check_max("max_cost", max_cost),
-            max_texts=_check_max("max_texts", max_texts, whole=True),
+            max_cost=check_limit("max_cost", max_cost),
+            max_texts=check_limit("max_texts", max_texts, whole=True),
         )
         return self._plan(request) if dry_run else self._execute(request)
 
@@ -130,7 +131,7 @@ class Collection(Reader):
             With ``text``, mostly ``id``, and whatever else as metadata.
         vectors : array, shape (n, dim), optional
             Vectors of your own, in the order of the records; then nothing is embedded. They are
-            normalised to length 1.
+            normalised to length 1, and kept as small as the vectors of the collection's model.
 
         Raises
         ------
@@ -293,14 +294,3 @@ class Collection(Reader):
 
     def __repr__(self) -> str:
         return f"Collection({self.name!r}, home={str(self.home)!r})"
-
-
-def _check_max(name: str, value: Any, *, whole: bool = False) -> Any:
-    """Return a limit of what a run may spend, or refuse it."""
-    if value is None:
-        return None
-    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not number or not value >= 0:
-        kind = "a whole number" if whole else "a number"
-        raise InvalidInputError(f"expected {name} to be {kind} >= 0, got {value!r}")
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from embedkit import registry
@@ -50,6 +51,7 @@ class ModelChoice:
         self.layout = layout
         self.given = given
         self._made: Embedder | None = None
+        self._made_for = ""
 
     @property
     def given_object(self) -> Embedder | None:
@@ -67,6 +69,11 @@ class ModelChoice:
         if self.given is None or manifest is None or self.given == manifest.model.spec:
             return
         manifest.model.expect(self._make().model_id, self.layout.root.name)
+
+    def follow(self, changed: str | Embedder) -> None:
+        """Use another model from now on, since the collection does."""
+        if self.given is not None:
+            self.given, self._made = changed, None
 
     def embedder(self) -> Embedder:
         """Return the embedder, once it is known to be the collection's.
@@ -111,8 +118,11 @@ class ModelChoice:
         return int(shape[-1]) if shape and shape[-1] else 1
 
     def _make(self) -> Embedder:
-        if self._made is None:
-            self._made = self.given_object or registry.create("embedder", self._spec())
+        spec = "" if self.given is not None else self._spec()
+        if self._made is None or spec != self._made_for:
+            # Where none was given, it is the collection's, which may change.
+            made = self.given_object or registry.create("embedder", self._spec())
+            self._made, self._made_for = with_cache(made, self.layout.root.parent), spec
         return self._made
 
     def _spec(self) -> str:
@@ -133,3 +143,16 @@ class ModelChoice:
                 do="search it with search_vectors or similar; write with upsert(…, vectors=…)",
             )
         return model.spec
+
+
+def with_cache(made: Embedder, home: Path) -> Embedder:
+    """Return a managed embedder with the home's cache before it, any other as it is.
+
+    What runs here is computed anew about as quickly as it would be read.
+    """
+    if not hasattr(made, "embed_stream"):
+        return made
+    from embedkit.caching import VectorCache
+    from embedkit.embedders.cached import CachedEmbedder
+
+    return CachedEmbedder(made, VectorCache(home))

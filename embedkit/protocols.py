@@ -24,6 +24,7 @@ from embedkit.types import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from embedkit.managed.budget import Meter
     from embedkit.types import Keys, Mask, Scores, Vectors
 
 
@@ -56,9 +57,18 @@ class StreamingEmbedder(Embedder, Protocol):
     """An embedder that hands over what it has as it arrives, so that nothing of it is lost."""
 
     def embed_stream(
-        self, texts: Sequence[str], *, input_type: InputType = "document"
+        self,
+        texts: Sequence[str],
+        *,
+        input_type: InputType = "document",
+        meter: Meter | None = None,
     ) -> Iterator[Delivery]:
         """Yield what became of the texts, in any order, each text exactly once.
+
+        Parameters
+        ----------
+        meter : Meter or None
+            What may be spent; where it is reached, BudgetReached is raised.
 
         Raises
         ------

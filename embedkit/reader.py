@@ -41,7 +41,7 @@ class Reader:
 
     @property
     def embedder(self) -> Embedder:
-        """The embedder of this collection.
+        """The embedder of this collection; a managed one with the home's cache before it.
 
         Raises
         ------
@@ -156,11 +156,17 @@ class Reader:
         self._existing()
         if not texts:
             return []
-        vectors = self.embedder.embed(texts, input_type="query")
+        while True:
+            embedder = self.embedder
+            vectors = embedder.embed(texts, input_type="query")
+            depth = count if reranker is None else max(count, read)
+            hits = self._search(vectors, depth, where, embedder.model_id)
+            if hits is not None:
+                break
+            # The collection has changed to another model meanwhile: ask with that one.
         if reranker is None:
-            return self.search_vectors(vectors, count, where=where)
-        found = self.search_vectors(vectors, max(count, read), where=where)
-        return [reranked(*pair, count, reranker) for pair in zip(texts, found, strict=True)]
+            return hits
+        return [reranked(*pair, count, reranker) for pair in zip(texts, hits, strict=True)]
 
     def _reranker(self, given: str | Reranker | None) -> Reranker | None:
         """Return the reranker that is meant; what a spec names is made once."""
@@ -179,12 +185,20 @@ class Reader:
         self, vectors: Any, k: int = 10, *, where: str | None = None
     ) -> list[list[Hit]]:
         """Return the hits of each query vector, shape (n, dim) or (dim,)."""
+        return self._search(vectors, k, where) or []
+
+    def _search(
+        self, vectors: Any, k: int, where: str | None, made_by: str | None = None
+    ) -> list[list[Hit]] | None:
+        """Return the hits, or None where the collection's vectors are not of that model."""
         from embedkit.search import search
         from embedkit.validate import check_k, check_vectors
 
         count = check_k(k)
 
-        def work(view: View) -> list[list[Hit]]:
+        def work(view: View) -> list[list[Hit]] | None:
+            if made_by is not None and view.manifest.model.model_id != made_by:
+                return None
             queries = check_vectors(vectors, view.manifest.model.dim, what="query vectors")
             return search(view, queries, count, where)
 
@@ -249,6 +263,8 @@ class Reader:
         ------
         CollectionNotFoundError
         """
+        from embedkit.store.sets import describe
+
         view = self._existing()
         manifest = view.manifest
         resolved = manifest.index.resolved if manifest.index else "not built yet"
@@ -268,6 +284,8 @@ class Reader:
             columns={column.name: column.type for column in view.columns},
             updated=manifest.updated,
             last_run=runs[0] if runs else None,
+            precision=manifest.model.precision,
+            kept=tuple(describe(self._layout, vectors) for vectors in manifest.sets),
         )
 
     def runs(self) -> list[RunInfo]:

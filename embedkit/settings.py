@@ -9,6 +9,7 @@ hold the same keys::
     index = "auto"
     k = 10
     format = "table"
+    cache_size = "4GB"        # what the vector cache of a home may take; "0" keeps nothing
 
     [limits.cohere]           # of a remote service: see embedkit.managed.limits
     plan = "trial"
@@ -33,6 +34,11 @@ FILE = "embedkit.toml"
 HOME = ".embedkit"
 K = 10
 FORMATS = ("table", "json", "jsonl", "csv")
+CACHE_SIZE = 4_000_000_000
+_UNITS = {
+    **{unit: 1000**power for power, unit in enumerate(("b", "kb", "mb", "gb", "tb"))},
+    **{unit: 1024**power for power, unit in enumerate(("b", "kib", "mib", "gib", "tib"))},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class Settings:
     k: int
     format: str | None
     """One of ``FORMATS``; None means a table on a terminal and JSON Lines elsewhere."""
+    cache_size: int = CACHE_SIZE
+    """Bytes that the vector cache of a home may take; 0 where nothing is cached."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Where each setting that is not the default was found: a file or a variable."""
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -90,6 +98,7 @@ def load(start: Path | None = None) -> Settings:
         format=values.get("format"),
         limits=values.get("limits", {}),
         prices=values.get("prices", {}),
+        cache_size=values.get("cache_size", CACHE_SIZE),
         origins=origins,
         files=files,
     )
@@ -195,6 +204,25 @@ def _prices(value: Any, where: str) -> dict[str, float]:
 
 _TABLES = (_limits, _prices)
 """Too much for a variable: these stand in files alone."""
+
+
+def _size(value: Any, where: str) -> int:
+    """Return bytes from ``"4GB"``; a bare number may mean anything and is refused, but for 0."""
+    import re
+
+    text = str(value).strip()
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text, re.IGNORECASE | re.ASCII)
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if isinstance(value, (str, int)) and match and not isinstance(value, bool):
+        if unit is not None:
+            return int(float(match[1]) * unit)
+        if not match[2] and not float(match[1]):
+            return 0
+    raise SettingsError(
+        f'{where}: expected a size such as "4GB" or "500MB", or "0" for no cache, got {value!r}'
+    )
+
+
 _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "home": _text,
     "embedder": _text,
@@ -203,4 +231,5 @@ _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "format": _format,
     "limits": _limits,
     "prices": _prices,
+    "cache_size": _size,
 }

@@ -244,6 +244,79 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over n queries with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What a change of models did, or would do.
+
+    ``texts`` are the different texts of the records. Of those, ``reused`` had a vector of the new
+    model before, ``embedded`` were sent to it now (in a dry run: would be), ``failed`` it could not
+    take, and ``missing`` are still without a vector, the failed ones included.
+    """
+
+    collection: str
+    old: str
+    """Spec of the model that the records used until now."""
+    new: str
+    old_model_id: str
+    new_model_id: str
+    texts: int
+    reused: int
+    embedded: int
+    failed: int
+    missing: int
+    seconds: float
+    cached: int = 0
+    """Of the texts without a vector, those that had it in the cache of the home."""
+    estimated_tokens: int | None = None
+    billed_tokens: int | None = None
+    cost: float | None = None
+    rate_limit_seconds: float | None = None
+    """These four as in :class:`Report`."""
+    run: int | None = None
+    status: Literal["planned", "done", "stopped", "interrupted", "failed"] = "done"
+    """``stopped``: at a limit that was given; ``failed``: texts failed, so nothing was switched."""
+    switched: bool = False
+    overlap_at_10: Estimate | None = None
+    """Share of the ten nearest that both models have in common; None where nothing was compared."""
+    compared: Literal["records", "queries", ""] = ""
+    """What asked for the ten nearest: vectors of records themselves, or queries that were given."""
+    ndcg_at_10_old: Estimate | None = None
+    """Relevance of the old model's ten nearest, where there were judgements."""
+    ndcg_at_10_new: Estimate | None = None
+    failures: tuple[Reject, ...] = ()
+    """The first twenty of the texts that failed, each by its first record; a run has all."""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, in the order of its fields."""
+        lists = {"notes": list(self.notes), "failures": [asdict(row) for row in self.failures]}
+        return asdict(self) | lists
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVectors:
+    """Vectors of a model that a collection does not use, and what they take."""
+
+    embedder: str
+    model_id: str
+    dim: int
+    precision: Precision
+    vectors: int
+    bytes: int
+    retired: datetime | None
+    """When the records used them last; None where they are still being made."""
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionInfo:
     """What ``embedkit collections show`` tells of a collection."""
 
@@ -263,11 +336,15 @@ class CollectionInfo:
     """Metadata columns and their SQL types."""
     updated: datetime | None
     last_run: RunInfo | None = None
+    precision: Precision = "float32"
+    kept: tuple[KeptVectors, ...] = ()
+    """Vectors of other models: earlier ones, or one that a migration is to change to."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values."""
         out = asdict(self)
         out["columns"] = dict(self.columns)
+        out["kept"] = [asdict(kept) for kept in self.kept]
         out["last_run"] = self.last_run.to_dict() if self.last_run else None
         return out
 

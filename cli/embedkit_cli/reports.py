@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from embedkit.types import CollectionInfo, Report, RunInfo
+    from embedkit.types import CollectionInfo, KeptVectors, MigrationReport, Report, RunInfo
     from embedkit_cli.session import Session
 
 
@@ -31,16 +31,16 @@ def describe(report: Report) -> str:
             f"{name}: {records} in {clean(report.source)}; a dry run, nothing was written",
             f"  {kinds}",
             f"  {count(report.embedded, 'text')} to embed, {report.reused:,} to reuse"
-            + _cached(report),
-            *_planned_costs(report),
+            + cached(report),
+            *planned_costs(report),
         ]
     else:
         lines = [
             f"{name}: {records} from {clean(report.source)} in {_seconds(report.seconds)}",
             f"  {kinds}",
             f"  {count(report.embedded, 'text')} embedded, {report.reused:,} reused"
-            + _cached(report),
-            *_costs(report),
+            + cached(report),
+            *costs(report),
         ]
     if report.truncated:
         verb = "is" if report.truncated == 1 else "are"
@@ -52,11 +52,12 @@ def describe(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _cached(report: Report) -> str:
-    return f", {report.cached:,} out of the cache" if report.cached else ""
+def cached(report: Report | MigrationReport) -> str:
+    """Return how much came out of the cache, where anything did."""
+    return f" ({report.cached:,} out of the cache)" if report.cached else ""
 
 
-def _planned_costs(report: Report) -> list[str]:
+def planned_costs(report: Report | MigrationReport) -> list[str]:
     """Return what a managed model would take; nothing where the model runs here."""
     if report.estimated_tokens is None:
         return []
@@ -67,7 +68,8 @@ def _planned_costs(report: Report) -> list[str]:
     return lines
 
 
-def _costs(report: Report) -> list[str]:
+def costs(report: Report | MigrationReport) -> list[str]:
+    """Return what a managed model was paid; nothing where the model runs here."""
     if not report.estimated_tokens:
         return []
     estimate = f"{report.estimated_tokens:,} estimated"
@@ -123,15 +125,27 @@ def describe_collection(info: CollectionInfo) -> str:
         ("records", f"{info.records:,}"),
         ("embedder", info.embedder),
         ("model", info.model_id),
-        ("vectors", f"{info.dim} dimensions, {info.metric.replace('_', ' ')}"),
+        ("vectors", _vectors(info)),
         ("index", info.index),
         ("size", size(info.bytes)),
         ("updated", _moment(info.updated)),
         ("columns", ", ".join(f"{name} {kind}" for name, kind in info.columns.items())),
+        *(("also kept", _kept(kept)) for kept in info.kept),
     ]
     if last:
         pairs.append(("last run", f"{last.run}, {last.status}, {last.source}"))
     return facts(pairs)
+
+
+def _vectors(info: CollectionInfo) -> str:
+    kept = "" if info.precision == "float32" else f" as {info.precision}"
+    return f"{info.dim} dimensions{kept}, {info.metric.replace('_', ' ')}"
+
+
+def _kept(kept: KeptVectors) -> str:
+    when = "in use until " + _moment(kept.retired) if kept.retired else "not in use yet"
+    name = kept.model_id if kept.embedder == "object" else kept.embedder
+    return f"{count(kept.vectors, 'vector')} of {name}, {size(kept.bytes)}, {when}"
 
 
 def describe_run(run: RunInfo) -> str:

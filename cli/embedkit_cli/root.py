@@ -17,7 +17,9 @@ COMMANDS = {
         "List, describe and delete collections.",
     ),
     "runs": ("embedkit_cli.commands.runs:runs", "What earlier runs did, and which rows failed."),
+    "cache": ("embedkit_cli.commands.cache:cache", "Show and clear the cache of vectors."),
     "rebuild": ("embedkit_cli.commands.rebuild:rebuild", "Build the index of a collection anew."),
+    "migrate": ("embedkit_cli.commands.migrate:migrate", "Change the model of a collection."),
     "doctor": ("embedkit_cli.commands.doctor:doctor", "Check the installation or a collection."),
     "completion": (
         "embedkit_cli.commands.completion:completion",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from embedkit.embedders.managed import ManagedEmbedder
 from embedkit.errors import InvalidInputError
-from embedkit.managed.account import Endpoint
-from embedkit.managed.cohere import CohereAccount
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.types import InputType, Precision
 
 if TYPE_CHECKING:
     import cohere
+
+    from embedkit.managed.cohere import CohereAccount
 
 INPUT_TYPES: Mapping[InputType, str] = {
     "document": "search_document",
@@ -94,9 +96,8 @@ class CohereEmbedder(ManagedEmbedder):
             concurrency=concurrency,
             timeout=timeout,
         )
-        self._endpoint: Endpoint[cohere.ClientV2] = Endpoint(
-            lambda: CohereAccount(base_url), "embed", plan, given
-        )
+        self.base_url = base_url
+        self._endpoint: Endpoint[cohere.ClientV2] = Endpoint(self._connect, "embed", plan, given)
         super().__init__(
             model,
             self._endpoint,
@@ -119,19 +120,31 @@ class CohereEmbedder(ManagedEmbedder):
         """What the model reads of one text."""
         return self._known.max_tokens if self._known else None
 
+    def _connect(self) -> CohereAccount:
+        # The SDK takes most of a second to load, which a query out of the cache need not wait for.
+        from embedkit.managed.cohere import CohereAccount
+
+        return CohereAccount(self.base_url)
+
     def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
+        from embedkit.managed.cohere import reading
+
         options: dict[str, Any] = {}
-        if self.dimension is not None:
+        # A model of one width refuses the field, even where it names that width.
+        if self.dimension is not None and not (self._known and len(self._known.dimensions) == 1):
             options["output_dimension"] = self.dimension
-        answer = self._endpoint.client.embed(
-            model=self.model,
-            texts=list(texts),
-            input_type=INPUT_TYPES[input_type],
-            embedding_types=["base64"],
-            truncate=self.truncate,
-            **options,
-        )
+        client = self._endpoint.client
+        with reading():
+            answer = client.embed(
+                model=self.model,
+                texts=list(texts),
+                input_type=INPUT_TYPES[input_type],
+                embedding_types=["base64"],
+                truncate=self.truncate,
+                **options,
+            )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
-        billed = getattr(units, "input_tokens", None)
+        billed: Any = getattr(units, "input_tokens", None)
         rows = getattr(getattr(answer, "embeddings", None), "base64", None)
-        return rows, None if billed is None else int(billed)
+        told = isinstance(billed, (int, float)) and 0 <= billed < math.inf  # the SDK checks nothing
+        return rows, int(billed) if told else None

@@ -5,6 +5,7 @@ A provider's embedder writes ``_ask`` and ``model_id``; its module shows how lit
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
 from embedkit.errors import InvalidInputError, RejectedError, UnavailableError
-from embedkit.managed.account import Endpoint
 from embedkit.managed.budget import Meter
 from embedkit.managed.decode import decode_floats
 from embedkit.managed.dispatch import Dispatcher, Outcome, make_batches
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import Limits
 from embedkit.managed.tokens import estimate_tokens
 from embedkit.quantized import check_precision, decode, encode, row_width
@@ -31,8 +32,6 @@ MAX_REQUEST_TOKENS = 96_000
 """Estimated tokens of one request, unless a single text has more."""
 _QUERY_ATTEMPTS = 4
 """Somebody waits for the answer to a query."""
-_FIRST_ON_A_BUDGET = 8
-"""Texts of the first request where there is a budget: its bill makes the estimates exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +175,11 @@ class ManagedEmbedder(BaseEmbedder):
             places.setdefault(text, []).append(i)
         unique = list(places)
         tokens = list(map(estimate_tokens, unique))
-        budgeted = meter is not None and meter.max_cost is not None and not meter.told
         batches = make_batches(
             tokens,
-            most=self.max_inputs,
-            most_tokens=MAX_REQUEST_TOKENS,
-            first=_FIRST_ON_A_BUDGET if budgeted else None,
+            most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
+            most_tokens=self._fitting(MAX_REQUEST_TOKENS, self.limits.tokens_per_minute),
         )
-
         dim = self.dim  # learnt before, not within, a request: requests under way are counted
 
         def send(chosen: Sequence[int]) -> Reply:
@@ -202,7 +198,17 @@ class ManagedEmbedder(BaseEmbedder):
         def send() -> int:
             return int(decode_floats(self._ask(["width"], "document")[0], 1, None).shape[1])
 
-        return self._endpoint.service.call(send, attempts=_QUERY_ATTEMPTS)
+        return self._endpoint.service.call(send)
+
+    @staticmethod
+    def _fitting(most: int, limit: int | None) -> int:
+        """Return the largest size of which whole requests fill a limit per minute.
+
+        Of 96 texts a limit of 2,000 takes 20 requests and leaves 4 % unused; of 95 it takes 21.
+        """
+        if limit is None or limit % most <= limit // 100:
+            return most
+        return limit // math.ceil(limit / most)
 
     def _delivery(
         self, outcome: Outcome[Reply], places: list[list[int]], input_type: InputType

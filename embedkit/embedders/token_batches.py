@@ -47,7 +47,8 @@ class Limits:
 
     def halve(self, rows: int, longest: int) -> None:
         """Take half of the texts of that length that were too many, from now on."""
-        self.tokens = max(1, rows // 2 * max(longest, 1))
+        # The least so far: another thread may have shrunk them since this batch was taken.
+        self.tokens = min(self.tokens, max(1, rows // 2 * max(longest, 1)))
 
 
 class TextQueue:

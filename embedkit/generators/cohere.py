@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from embedkit.generators.base import RANGES, Sampling
 from embedkit.generators.managed import ManagedGenerator, check_tokens
-from embedkit.managed.account import Endpoint
-from embedkit.managed.cohere import CohereAccount
+from embedkit.managed.cohere import CohereAccount, reading
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.managed.service import BadAnswerError
 from embedkit.types import Candidate, Message, Token
@@ -95,7 +95,9 @@ class CohereGenerator(ManagedGenerator):
         if seed is not None:
             options["seed"] = seed
         turns: Any = [{"role": turn.role, "content": turn.content} for turn in messages]
-        answer = self._endpoint.client.chat(model=self.model, messages=turns, **options)
+        client = self._endpoint.client
+        with reading():
+            answer = client.chat(model=self.model, messages=turns, **options)
         tokens = getattr(getattr(answer, "usage", None), "tokens", None)
         written = _count(getattr(tokens, "output_tokens", None))
         reason = str(getattr(answer, "finish_reason", None) or "")

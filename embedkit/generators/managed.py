@@ -11,8 +11,8 @@ from typing import Any
 
 from embedkit.errors import UnsupportedOperationError
 from embedkit.generators.base import BaseGenerator, Sampling
-from embedkit.managed.account import Endpoint
 from embedkit.managed.dispatch import Dispatcher, make_batches
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.service import BadAnswerError
 from embedkit.managed.tokens import estimate_tokens
 from embedkit.types import Candidate, Message, Token

@@ -13,7 +13,7 @@ from embedkit.generators.managed import (
     check_tokens,
     expected_tokens,
 )
-from embedkit.managed.account import Endpoint
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.managed.openai import OpenAIAccount, post, refused_field
 from embedkit.managed.service import BadAnswerError

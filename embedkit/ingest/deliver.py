@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, checked_codes
-from embedkit.errors import (
-    CredentialsError,
-    DimensionMismatchError,
-    EmbeddingError,
-    InvalidInputError,
-    ProviderError,
-)
+from embedkit.embedders.halving import halved
+from embedkit.errors import DimensionMismatchError
 from embedkit.protocols import Embedder
 from embedkit.types import Delivery, Embeddings
 from embedkit.validate import check_vectors
@@ -64,25 +60,7 @@ def deliver(
                 _check(embedder, delivery.embeddings, len(delivery.places))
             yield delivery
     else:
-        yield from _halved(embedder, texts, 0)
-
-
-def _halved(embedder: Embedder, texts: Sequence[str], first: int) -> Iterator[Delivery]:
-    try:
-        result = embedder.embed_batch(texts, input_type="document")
-        _check(embedder, result, len(texts))
-    except CredentialsError:
-        raise  # no text could do better
-    except (InvalidInputError, EmbeddingError, ProviderError) as error:
-        if len(texts) == 1:
-            yield Delivery([first], failure=str(error), sent=1, final=False)
-            return
-    else:
-        yield Delivery(range(first, first + len(texts)), result, sent=len(texts))
-        return
-    half = len(texts) // 2
-    yield from _halved(embedder, texts[:half], first)
-    yield from _halved(embedder, texts[half:], first + half)
+        yield from halved(embedder, texts, "document", functools.partial(_check, embedder))
 
 
 def _check(embedder: Embedder, result: Embeddings, n: int) -> None:

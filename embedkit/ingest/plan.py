@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedkit.ingest.stage import Stage
 from embedkit.managed.tokens import estimate_sql
@@ -197,10 +197,7 @@ def _set_refused_aside(connection: Connection, model_id: str | None) -> int:
 
 def _number_texts(connection: Connection, cached: NDArray[np.void] | None) -> None:
     """Make the table ``todo``: each text that needs a vector, once."""
-    import pyarrow as pa
-
-    keys = pa.array([], pa.binary(16)) if cached is None else _binary(cached)
-    connection.register("cached_keys", pa.table({"content": keys}))
+    register_keys(connection, "cached_keys", cached)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE todo AS"
         " SELECT row_number() OVER (ORDER BY cached DESC, n) - 1 AS todo, * FROM"
@@ -214,6 +211,20 @@ def _number_texts(connection: Connection, cached: NDArray[np.void] | None) -> No
         " FROM needed JOIN todo USING (content)) AS found WHERE plan.n = found.n"
     )
     connection.execute("DROP TABLE needed")
+
+
+def cached_contents(embedder: Any) -> NDArray[np.void] | None:
+    """Return the content keys of the documents that an embedder's cache holds, if it has one."""
+    contents = getattr(embedder, "cached_contents", None)
+    return contents("document") if contents is not None else None
+
+
+def register_keys(connection: Connection, name: str, keys: NDArray[np.void] | None) -> None:
+    """Make content keys a table of one column, ``content``, to be unregistered after use."""
+    import pyarrow as pa
+
+    column = pa.array([], pa.binary(16)) if keys is None else _binary(keys)
+    connection.register(name, pa.table({"content": column}))
 
 
 def _has_table(connection: Connection, name: str) -> bool:

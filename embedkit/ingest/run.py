@@ -12,8 +12,8 @@ import numpy as np
 
 from embedkit.ingest.choose import Choice
 from embedkit.ingest.deliver import STREAMED, BatchSize, count_tokens, deliver, streams
-from embedkit.ingest.plan import Known, Plan, make_plan, remove_gone
-from embedkit.ingest.spending import Spending
+from embedkit.ingest.plan import Known, Plan, cached_contents, make_plan, remove_gone
+from embedkit.ingest.spending import Spending, paid_counts
 from embedkit.ingest.stage import Progress, Stage
 from embedkit.ingest.todo import Todo, in_range
 from embedkit.managed.budget import BudgetReached
@@ -100,9 +100,8 @@ def _known(embedder: Any, request: Request) -> Known:
     """Return what the home's cache and earlier runs know of the model's texts."""
     if embedder is None:
         return Known()
-    contents = getattr(embedder, "cached_contents", None)
     return Known(
-        cached=contents("document") if contents else None,
+        cached=cached_contents(embedder),
         refused_by=None if request.retry_failed else embedder.model_id,
     )
 
@@ -412,9 +411,7 @@ def _ledger_counts(report: Report) -> dict[str, int | float]:
         "records", "new", "changed", "unchanged", "removed", "gone", "failed", "embedded",
         "reused", "truncated", "tokens_cut", "seconds",
     )  # fmt: skip
-    counts = {name: getattr(report, name) for name in names}
-    managed = ("cached", "estimated_tokens", "billed_tokens", "cost")
-    return counts | {name: value for name in managed if (value := getattr(report, name))}
+    return {name: getattr(report, name) for name in names} | paid_counts(report)
 
 
 def _notes(request: Request, plan: Plan) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from embedkit.errors import InvalidInputError
 from embedkit.managed.budget import Meter
 from embedkit.protocols import Embedder
+from embedkit.types import MigrationReport, Report
 
 
 class Spending:
@@ -70,3 +71,9 @@ class Spending:
             "billed_tokens": meter.billed_tokens if meter.told else None,
             "cost": None if self._price is None else round(meter.cost, 6),
         }
+
+
+def paid_counts(report: Report | MigrationReport) -> dict[str, int | float]:
+    """Return what the ledger keeps of what a run cost; nothing where the model runs here."""
+    names = ("cached", "estimated_tokens", "billed_tokens", "cost")
+    return {name: value for name in names if (value := getattr(report, name))}

@@ -1,20 +1,19 @@
-"""A key and an address, and the endpoints that they open: the same for every provider."""
+"""A key and an address of a provider: how they are found, checked and used."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from embedkit import settings
-from embedkit.embedders.base import Lazy
 from embedkit.errors import CredentialsError
 from embedkit.managed.http import check_url, hiding
-from embedkit.managed.limits import limits_for
+from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
-from embedkit.managed.service import Service, Trouble
+from embedkit.managed.service import BadAnswerError, Service, Trouble
 
 C = TypeVar("C")
 
@@ -82,6 +81,8 @@ class Account(ABC, Generic[C]):
         """Ask about a model, which costs nothing; return what is wrong, if anything."""
         try:
             self.probe(self.client(CHECK_TIMEOUT), model)
+        except BadAnswerError as error:
+            return Trouble("failed", str(error))
         except Exception as error:
             trouble = self._classify(error)
             if trouble is None:
@@ -107,56 +108,14 @@ class Account(ABC, Generic[C]):
                 status=trouble.status,
             )
 
-    def service(
-        self, endpoint: str, plan: str | None, given: Mapping[str, float | None]
-    ) -> Service:
-        """Return an endpoint (``embed``, ``rerank``, ``chat``) at the limits that hold for it.
+    @classmethod
+    def limits(cls, endpoint: str, plan: str | None, given: Mapping[str, float | None]) -> Limits:
+        """Return the limits of an endpoint: of a spec, else of the settings, else of the plan."""
+        table = settings.load().limits.get(cls.provider, {})
+        return limits_for(cls.provider, endpoint, plan=plan, given=given, settings=table)
 
-        Those of a spec come first, then those of the settings, then those of the plan.
-        """
-        table = settings.load().limits.get(self.provider, {})
-        limits = limits_for(self.provider, endpoint, plan=plan, given=given, settings=table)
+    def service(self, endpoint: str, limits: Limits) -> Service:
+        """Return an endpoint: ``embed``, ``rerank`` or ``chat``."""
         account = (self.base_url, hashlib.sha256(self.key.encode()).hexdigest(), endpoint)
         pacer = shared_pacer(account, limits)
         return Service(self.name, self.base_url, pacer, self._classify, self.key_advice)
-
-
-class Endpoint(Generic[C]):
-    """One endpoint of an account, connected on first use: building a backend asks for no key.
-
-    Parameters
-    ----------
-    connect : callable
-        Returns the account.
-    name : {"embed", "rerank", "chat"}
-    plan : str or None
-        Preset of the rate limits.
-    given : mapping
-        Limits out of a spec, see :func:`embedkit.managed.limits.given_limits`.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], Account[C]],
-        name: str,
-        plan: str | None,
-        given: Mapping[str, float | None],
-    ) -> None:
-        self._account = Lazy(connect)
-        self._service = Lazy(lambda: self.account.service(name, plan, given))
-        self._client = Lazy(lambda: self.account.client(self.service.limits.timeout))
-
-    @property
-    def account(self) -> Account[C]:
-        """The key and the address. Raises CredentialsError without a key."""
-        return self._account.get()
-
-    @property
-    def service(self) -> Service:
-        """What paces and retries."""
-        return self._service.get()
-
-    @property
-    def client(self) -> C:
-        """What sends."""
-        return self._client.get()

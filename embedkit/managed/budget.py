@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
+from embedkit.managed.tokens import CHARACTERS
+
 _SAFETY = 1.15
-"""How much more than the worst seen so far the next batch may cost by an estimate."""
+"""How much more than the worst ratio seen so far the next batch may have, by an estimate."""
+_MARKS = 2
+"""Tokens that a service may add to a text: for its beginning and its end."""
 
 
 class BudgetReached(Exception):  # noqa: N818 -- a run that stops where it was told to has not failed
@@ -16,8 +21,9 @@ class BudgetReached(Exception):  # noqa: N818 -- a run that stops where it was t
 class Meter:
     """Counts tokens, and refuses what might cross the line.
 
-    Tokens are estimated before a request and billed after it. Until the first bill the estimate is
-    taken for a tenth of the truth at worst; from then on for the worst ratio seen, and some more.
+    Tokens are estimated before a request and billed after it. A token is at least a byte, so that
+    a text has no more than :data:`CHARACTERS` times its estimate, and that is what is reserved: the
+    line is not crossed, whatever the texts are. Safe from several threads.
 
     Attributes
     ----------
@@ -35,8 +41,13 @@ class Meter:
     """What the service billed for it; the estimate where it does not say."""
     told: bool = False
     """Whether the service ever said what it bills."""
+    lost_tokens: int = 0
+    """Estimate for what was sent, may be billed, and was never answered well."""
     _reserved: int = field(default=0, repr=False)
-    _worst: float = field(default=10.0, repr=False)
+    _reserved_inputs: int = field(default=0, repr=False)
+    _lost_inputs: int = field(default=0, repr=False)
+    _worst: float = field(default=0.0, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def cost(self) -> float:
@@ -45,29 +56,45 @@ class Meter:
 
     def reserve(self, tokens: int, inputs: int) -> BudgetReached | None:
         """Set the cost of a request aside; return why not, where it might cross the line."""
-        if self.max_cost is not None:
-            ahead = self.billed_tokens + self._bound(self._reserved + tokens)
-            if ahead * self.price / 1e6 > self.max_cost:
-                return BudgetReached(
-                    f"stopped before --max-cost {self.max_cost:g} is crossed: {self.cost:.4f} was "
-                    f"spent, and the next {inputs:,} texts might cost more than is left"
-                )
-        self._reserved += tokens
-        return None
+        with self._lock:
+            refusal = self._refusal(tokens, inputs)
+            if refusal is None:
+                self._reserved += tokens
+                self._reserved_inputs += inputs
+        return refusal
 
     def settle(self, tokens: int, inputs: int, billed: int | None) -> None:
         """Replace a reservation by the bill."""
-        self._reserved -= tokens
-        self.estimated_tokens += tokens
-        self.billed_tokens += tokens if billed is None else billed
-        if billed is not None:
-            ratio = billed / max(tokens, 1)
-            self._worst = max(self._worst, ratio) if self.told else max(ratio, 0.1)
-            self.told = True
+        self.cancel(tokens, inputs)
+        with self._lock:
+            self.estimated_tokens += tokens
+            self.billed_tokens += tokens if billed is None else billed
+            if billed is not None:
+                self._worst = max(self._worst, billed / max(tokens, 1))
+                self.told = True
 
     def cancel(self, tokens: int, inputs: int) -> None:
         """Give a reservation back: what was refused is not billed."""
-        self._reserved -= tokens
+        with self._lock:
+            self._reserved -= tokens
+            self._reserved_inputs -= inputs
 
-    def _bound(self, tokens: int) -> float:
-        return tokens * self._worst * (_SAFETY if self.told else 1.0)
+    def lose(self, tokens: int, inputs: int) -> BudgetReached | None:
+        """Count a request that may be billed and brought nothing; say why not to send it again."""
+        with self._lock:
+            self.lost_tokens += tokens
+            self._lost_inputs += inputs
+            return self._refusal(0, 0)
+
+    def _refusal(self, tokens: int, inputs: int) -> BudgetReached | None:
+        if self.max_cost is None:
+            return None
+        unsure = self._reserved + self.lost_tokens + tokens
+        unsure_inputs = self._reserved_inputs + self._lost_inputs + inputs
+        most = unsure * max(CHARACTERS, self._worst * _SAFETY) + unsure_inputs * _MARKS
+        if (self.billed_tokens + most) * self.price / 1e6 <= self.max_cost:
+            return None
+        told = f"{self.cost:.4f} was spent, and the next text might cost more than is left"
+        if self.lost_tokens:
+            told += " (answers that never came may be billed too)"
+        return BudgetReached(f"stopped before --max-cost {self.max_cost:g} is crossed: {told}")

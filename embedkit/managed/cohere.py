@@ -6,13 +6,16 @@ is imported; so everything is checked here, its own retries are off, and the add
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import cohere
 from cohere.core.api_error import ApiError
 from cohere.core.parse_error import ParsingError
 
 from embedkit.managed.account import Account
 from embedkit.managed.http import answer_trouble, transport_trouble
-from embedkit.managed.service import Trouble
+from embedkit.managed.service import BadAnswerError, Trouble
 
 KEY = "CO_API_KEY"
 URL = "CO_API_URL"
@@ -49,12 +52,22 @@ class CohereAccount(Account[cohere.ClientV2]):
 
     def probe(self, client: cohere.ClientV2, model: str) -> None:
         """Ask what the model is."""
-        client.models.get(model)
+        with reading():
+            client.models.get(model)
 
     @staticmethod
     def classify(error: Exception) -> Trouble | None:
         """Return what an exception of the SDK or of its transport means."""
         return classify(error)
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Call the SDK: what it trips over in an answer of another shape is a bad answer."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise BadAnswerError("its answer cannot be read") from error
 
 
 def classify(error: Exception) -> Trouble | None:

@@ -63,7 +63,8 @@ def _decode_base64(rows: Sequence[str]) -> Vectors:
 
 def _array(rows: list[Any], kind: type[np.generic]) -> Any:
     try:
-        array = np.asarray(rows, dtype=kind)
+        with np.errstate(over="ignore"):  # what overflows is not finite
+            array = np.asarray(rows, dtype=kind)
     except (TypeError, ValueError, OverflowError) as error:
         raise BadAnswerError("the vectors in its answer are not rows of numbers") from error
     return array

@@ -7,7 +7,9 @@ still under way has been waited for and handed over: it is paid for.
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -59,9 +61,7 @@ class Outcome(Generic[T]):
     error: BaseException | None = None
 
 
-def make_batches(
-    tokens: Sequence[int], *, most: int, most_tokens: int, first: int | None = None
-) -> deque[Batch]:
+def make_batches(tokens: Sequence[int], *, most: int, most_tokens: int) -> deque[Batch]:
     """Group inputs in their order.
 
     Parameters
@@ -70,16 +70,13 @@ def make_batches(
         Of each input.
     most, most_tokens : int
         Inputs, and tokens, of one request; an input with more tokens goes alone.
-    first : int or None
-        Inputs of the first request, where that is to be smaller.
     """
     batches: deque[Batch] = deque()
     begin = total = 0
-    room = min(first or most, most)
     for i, count in enumerate(tokens):
-        if i > begin and (i - begin >= room or total + count > most_tokens):
+        if i > begin and (i - begin >= most or total + count > most_tokens):
             batches.append(Batch(range(begin, i), tokens[begin:i]))
-            begin, total, room = i, 0, most
+            begin, total = i, 0
         total += count
     if len(tokens) > begin:
         batches.append(Batch(range(begin, len(tokens)), tokens[begin:]))
@@ -114,12 +111,12 @@ class Dispatcher(Generic[T]):
         self._meter = meter or Meter()
         self._attempts = attempts
         self._stop = threading.Event()
-        self._results: queue.SimpleQueue[Outcome[T]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Outcome[T] | None] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._waiting: deque[Batch] = deque()
         self._flying = 0
-        self._taken = False
+        self._taken = self._interrupted = False
         self._refused = self._exhausted = 0
         self._fatal: BaseException | None = None
 
@@ -135,8 +132,12 @@ class Dispatcher(Generic[T]):
         """
         self._waiting = batches
         try:
-            while self._launch() or self._flying:
-                yield from self._settle(self._results.get())
+            with self._noting_interrupts():
+                while self._launch() or self._flying:
+                    outcome = self._results.get()
+                    if outcome is None:
+                        raise KeyboardInterrupt
+                    yield from self._settle(outcome)
         except KeyboardInterrupt as error:
             self._fatal = error
             self._stop.set()
@@ -147,6 +148,32 @@ class Dispatcher(Generic[T]):
                 self._work.put(None)
         if self._fatal is not None:
             raise self._fatal
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def _noting_interrupts(self) -> Iterator[None]:
+        """Note Ctrl-C and raise it between two answers, so that each is taken in whole.
+
+        A second one is raised wherever we are, and so is the first where somebody else handles it.
+        """
+
+        def note(number: int, frame: object) -> None:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._interrupted = True
+            self._results.put(None)
+
+        ours = threading.current_thread() is threading.main_thread()
+        if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):  # closed by the garbage collector, elsewhere
+                if signal.getsignal(signal.SIGINT) is note:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _drain(self) -> Iterator[Outcome[T]]:
         """Hand over what arrives within a few seconds after an interruption."""
@@ -155,7 +182,8 @@ class Dispatcher(Generic[T]):
                 outcome = self._results.get(timeout=_LAST_WORDS)
             except queue.Empty:
                 return
-            yield from self._settle(outcome)
+            if outcome is not None:
+                yield from self._settle(outcome)
 
     # -- sending --------------------------------------------------------------------------------
 
@@ -170,9 +198,14 @@ class Dispatcher(Generic[T]):
             batch = self._waiting[0]
             refusal = self._meter.reserve(batch.total, len(batch.places))
             if refusal is not None:
-                if not self._flying:  # otherwise what is under way may turn out cheaper
+                if self._flying:
+                    break  # what is under way may turn out cheaper
+                if len(batch.places) == 1:
                     self._fatal = refusal
-                break
+                    break
+                self._waiting.popleft()
+                self._waiting.extendleft(reversed(batch.halves()))
+                continue
             self._waiting.popleft()
             self._flying += 1
             launched = True
@@ -202,6 +235,7 @@ class Dispatcher(Generic[T]):
             tokens=batch.total,
             attempts=self._attempts,
             stop=self._stop,
+            lost=lambda: self._meter.lose(batch.total, len(batch.places)),
         )
 
     # -- what came back -------------------------------------------------------------------------

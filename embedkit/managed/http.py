@@ -89,7 +89,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         pass
     date = email.utils.parsedate_tz(text) if text else None
-    return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    try:
+        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+    except (ValueError, OverflowError):
+        return None  # a year that no calendar has
 
 
 def _message(body: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +116,7 @@ def limits_for(
         value = getattr(limits, name)
         if value is not None and value < 1:
             raise InvalidInputError(f"expected {name} to be a whole number >= 1, got {value!r}")
-    if limits.timeout <= 0:
+    if not 0 < limits.timeout < math.inf:
         raise InvalidInputError(f"expected timeout to be seconds > 0, got {limits.timeout!r}")
     return limits
 
@@ -149,7 +150,7 @@ def check_table(value: Any, where: str) -> dict[str, Any]:
             )
         endpoints = next(iter(PRESETS[provider].values()))
         _check(table, f"{where}.{provider}", tables=tuple(endpoints))
-        if table.get("plan", next(iter(PRESETS[provider]))) not in PRESETS[provider]:
+        if "plan" in table and table["plan"] not in list(PRESETS[provider]):
             raise SettingsError(
                 f"{where}.{provider}: expected plan to be {' or '.join(PRESETS[provider])}, "
                 f"got {table['plan']!r}"
@@ -168,7 +169,7 @@ def _check(table: Any, where: str, *, tables: tuple[str, ...]) -> None:
             sound = isinstance(value, int if whole else (int, float)) and not isinstance(
                 value, bool
             )
-            if not sound or value <= 0:
+            if not sound or not 0 < value < math.inf:
                 kind = "a whole number >= 1" if whole else "seconds > 0"
                 raise SettingsError(f"{where}.{key}: expected {kind}, got {value!r}")
         elif key != "plan" or not tables:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from embedkit.managed.limits import Limits
 
 WINDOW = 60.0
-_JOURNEY = 1.5
+_JOURNEY = 2.5
 """Seconds after which a request has surely arrived; the service counts it only then."""
 _MARGIN = 0.05
 PATIENCE = 0.5
@@ -45,17 +45,21 @@ class Pacer:
     Parameters
     ----------
     limits : Limits
-    window : float
-        Seconds that the limits "per minute" speak of; other than 60 for tests.
+    window : float or None
+        Seconds that the limits "per minute" speak of: 60, but for tests.
     clock : callable
         Seconds that never go back.
     """
 
     def __init__(
-        self, limits: Limits, *, window: float = WINDOW, clock: Callable[[], float] = time.monotonic
+        self,
+        limits: Limits,
+        *,
+        window: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
-        self.window = window
+        self.window = WINDOW if window is None else window
         self._clock = clock
         self._condition = threading.Condition()
         self._sent: deque[Ticket] = deque()
@@ -88,7 +92,8 @@ class Pacer:
         Parameters
         ----------
         counted : bool
-            Whether the service counts it; it does not count what it refused for being too much.
+            Whether the service may count it; it cannot where no connection came about. What it
+            refused may count or not, and is taken to.
         """
         with self._condition:
             arrived = min(self._clock(), ticket.sent + _JOURNEY)

@@ -116,6 +116,7 @@ class Service:
         tokens: int = 0,
         attempts: int | None = None,
         stop: threading.Event | None = None,
+        lost: Callable[[], Exception | None] | None = None,
     ) -> T:
         """Send a request until it is answered well.
 
@@ -127,6 +128,9 @@ class Service:
             What it counts for against the limits.
         stop : threading.Event
             Set where the answer is not wanted any more.
+        lost : callable
+            Told of each attempt that may be billed though no good answer came; returns what to
+            raise where it is not to be sent again.
 
         Raises
         ------
@@ -144,6 +148,7 @@ class Service:
             trouble, answer = self._send(send, inputs, tokens, stop)
             if trouble is None:
                 return answer[0]
+            enough = lost() if lost is not None and _may_be_billed(trouble) else None
             error = self._final(trouble)
             if error is None and attempt >= self._patience(trouble, patience):
                 times = "once" if attempt == 1 else f"{attempt} times"
@@ -155,6 +160,8 @@ class Service:
                 )
             if error is not None:
                 raise error
+            if enough is not None:
+                raise enough
             self._back_off(trouble, attempt, stop)
 
     def _send(
@@ -205,7 +212,7 @@ class Service:
             if trouble is None:
                 raise
         finally:
-            self.pacer.release(ticket, counted=trouble is None or trouble.kind != "busy")
+            self.pacer.release(ticket, counted=trouble is None or trouble.kind != "unreachable")
         if trouble is None:
             took = time.monotonic() - began
             self._seconds = took if not self.answered else 0.7 * self._seconds + 0.3 * took
@@ -267,3 +274,8 @@ class Service:
             time.sleep(wait)
         elif stop.wait(wait):
             raise Abandoned
+
+
+def _may_be_billed(trouble: Trouble) -> bool:
+    """Whether the work may have been done: no answer came, or one that cannot be used."""
+    return trouble.kind == "failed" and (trouble.status is None or trouble.status < 300)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit.errors import InvalidInputError
-from embedkit.managed.account import Endpoint
-from embedkit.managed.cohere import CohereAccount
+from embedkit.managed.cohere import CohereAccount, reading
 from embedkit.managed.dispatch import Dispatcher, make_batches
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.managed.service import BadAnswerError
 from embedkit.managed.tokens import estimate_tokens
@@ -129,9 +129,9 @@ class CohereReranker(BaseReranker):
         options: dict[str, Any] = {}
         if self.max_tokens_per_doc is not None:
             options["max_tokens_per_doc"] = self.max_tokens_per_doc
-        answer = self._endpoint.client.rerank(
-            model=self.model, query=query, documents=list(texts), **options
-        )
+        client = self._endpoint.client
+        with reading():
+            answer = client.rerank(model=self.model, query=query, documents=list(texts), **options)
         scores = _scores(getattr(answer, "results", None), len(texts))
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
         with self._lock:

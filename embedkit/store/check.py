@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from embedkit.errors import CollectionLockedError, DamagedError, StorageError
@@ -18,8 +19,9 @@ from embedkit.store.database import (
 )
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
-from embedkit.store.manifest import IndexEntry, Manifest
+from embedkit.store.manifest import IndexEntry, Manifest, VectorSet
 from embedkit.store.published import open_vectors
+from embedkit.store.sets import current_set
 from embedkit.store.vectors import file_size
 from embedkit.types import Finding
 
@@ -58,9 +60,12 @@ def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Findi
         layout,
         "vectors",
         lambda: check_vectors(layout, manifest, thorough=thorough),
-        f"{manifest.vector_rows:,} vectors of width {manifest.model.dim}"
-        + (f" as {manifest.model.precision}" if manifest.model.precision != "float32" else ""),
+        _described(manifest.vectors),
     )
+    for kept in manifest.sets:
+        yield _finding(
+            layout, "kept vectors", partial(_check_set, layout, kept, thorough), _described(kept)
+        )
     entry = manifest.index
     if entry is not None:
         yield _finding(
@@ -88,7 +93,17 @@ def check_records(path: Path, manifest: Manifest, *, thorough: bool) -> None:
 
 def check_vectors(layout: Layout, manifest: Manifest, *, thorough: bool) -> None:
     """Raise StorageError unless the published vectors are what was written."""
-    open_vectors(layout, manifest.vectors).check(thorough=thorough)
+    _check_set(layout, manifest.vectors, thorough)
+
+
+def _check_set(layout: Layout, vectors: VectorSet, thorough: bool) -> None:
+    open_vectors(layout, vectors).check(thorough=thorough)
+
+
+def _described(vectors: VectorSet) -> str:
+    model = vectors.model
+    kept = "" if model.precision == "float32" else f" as {model.precision}"
+    return f"{vectors.rows:,} vectors of width {model.dim}{kept}, by {model.model_id}"
 
 
 def check_index(layout: Layout, entry: IndexEntry, *, thorough: bool) -> None:
@@ -128,6 +143,7 @@ def check_work_locked(layout: Layout, manifest: Manifest) -> None:
             for name in names:
                 connection.execute(f"SELECT max(hash(t)) FROM {name} AS t").fetchone()
             count, rows = committed(connection), largest_row(connection) + 1
+            number = current_set(connection)
         finally:
             connection.close()
     counted = expected_commits(layout)
@@ -138,8 +154,10 @@ def check_work_locked(layout: Layout, manifest: Manifest) -> None:
         raise DamagedError(
             f"{layout.work} has lost the last {expected - count} of {expected} commits"
         )
+    if number != manifest.vector_set:
+        return  # a change of models that was not published: the next writer undoes it
     model = manifest.model
-    path, _ = layout.vectors(0, model.precision)
+    path, _ = layout.vectors(number, model.precision)
     size = file_size(path) // row_bytes(model.precision, model.dim)
     if rows > max(size, manifest.vector_rows):
         raise DamagedError(f"{layout.work} uses {rows:,} vectors, there are {size:,}")

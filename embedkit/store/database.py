@@ -213,7 +213,18 @@ def _second(connection: Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second)
+def _third(connection: Connection) -> None:
+    for statement in (
+        # What other models made of the texts; ``retired`` is when the records used it last.
+        "CREATE TABLE vector_sets (number INTEGER, spec VARCHAR, model_id VARCHAR, dim INTEGER,"
+        " precision VARCHAR, rows BIGINT, retired TIMESTAMP)",
+        # Which set of vectors the rows of the records are in.
+        "INSERT INTO meta VALUES ('vector_set', 0)",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)
 """The n-th function takes a database from version n to n + 1, in one transaction."""
 
 
@@ -323,8 +334,9 @@ def is_unicode(text: str) -> bool:
 
 def scalar(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:
     """Return the one value that a query yields."""
-    row = connection.execute(query, parameters or []).fetchone()
-    return row[0] if row else None
+    # All of it is fetched, since an unfinished result keeps the connection busy.
+    rows = connection.execute(query, parameters or []).fetchall()
+    return rows[0][0] if rows else None
 
 
 def quote(name: str) -> str:

@@ -67,7 +67,7 @@ class Layout:
         return self.root / "tmp"
 
     def vectors(self, number: int, precision: Precision) -> tuple[Path, Path]:
-        """Return the files of a set of vectors.
+        """Return the files of a set of vectors; the first set has number 0, which its names omit.
 
         Returns
         -------

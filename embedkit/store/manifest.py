@@ -76,12 +76,26 @@ class Model:
 class VectorSet:
     """The vectors that one model made of the texts: which files, and how many rows of them count.
 
-    ``number`` names the files.
+    ``number`` names the files. Of a set that the records do not use, ``retired`` is when they last
+    did; None where they never have, since it is still being filled.
     """
 
     number: int
     model: Model
     rows: int
+    retired: datetime | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        retired = self.retired and self.retired.isoformat()
+        model = self.model.to_dict()
+        return {"number": self.number, "model": model, "rows": self.rows, "retired": retired}
+
+    @classmethod
+    def from_dict(cls, body: Mapping[str, Any]) -> VectorSet:
+        """Read what ``to_dict`` wrote."""
+        retired = body["retired"] and datetime.fromisoformat(body["retired"])
+        return cls(body["number"], Model(**body["model"]), body["rows"], retired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +121,22 @@ class Manifest:
     commits: int
     database: FileDigest
     index: IndexEntry | None = None
+    vector_set: int = 0
+    sets: tuple[VectorSet, ...] = ()
+    """Vectors that the records do not use: of earlier models, or of one to come."""
     format: int = PLAIN
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def vectors(self) -> VectorSet:
         """The vectors that the records use."""
-        return VectorSet(0, self.model, self.vector_rows)
+        return VectorSet(self.vector_set, self.model, self.vector_rows)
 
     @property
     def _least_format(self) -> int:
         """The oldest format that says it all, so that an embedkit that knows less refuses."""
-        return PLAIN if self.model.precision == "float32" else FORMAT
+        plain = self.model.precision == "float32" and not self.vector_set and not self.sets
+        return PLAIN if plain else FORMAT
 
     def to_bytes(self) -> bytes:
         """Return the manifest as JSON with its digest as the last member."""
@@ -135,6 +153,9 @@ class Manifest:
             "database": self.database.to_dict(),
             "index": self._index_dict(),
         }
+        if body["format"] > PLAIN:
+            body["vector_set"] = self.vector_set
+            body["sets"] = [vectors.to_dict() for vectors in self.sets]
         body["sha256"] = _digest(body)
         return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -201,6 +222,8 @@ class Manifest:
             commits=body["commits"],
             database=FileDigest.from_dict(body["database"]),
             index=index and IndexEntry(**{**index, "files": FileDigest.from_dict(index["files"])}),
+            vector_set=body.get("vector_set", 0),
+            sets=tuple(map(VectorSet.from_dict, body.get("sets", ()))),
             format=body["format"],
             updated=datetime.fromisoformat(body["updated"]),
         )

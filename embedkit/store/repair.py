@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,11 +27,13 @@ from embedkit.store.database import (
     expected_commits,
     largest_row,
     remove_database,
+    transaction,
 )
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest, VectorSet
 from embedkit.store.published import open_vectors
+from embedkit.store.sets import current_set, other_sets, write_set
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
 from embedkit.store.writer import Settings, Writer
 from embedkit.types import Finding
@@ -62,9 +63,9 @@ def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
         return [Finding("collection", True, "nothing was damaged")]
     done: list[Finding] = []
     with WriterLock(layout.lock, layout.root.name):
-        manifest = _sound_manifest(layout, done)
-        _mend_database(layout, manifest, done)
+        manifest = _mend_database(layout, _sound_manifest(layout, done), done)
         _mend_vectors(layout, manifest, embedder, done)
+        _mend_kept(layout, done)
     settings = Settings(manifest.model, manifest.metric, manifest.index_spec)
     with Writer(layout, settings) as writer:
         published = writer.publish(rebuild=True)
@@ -90,31 +91,62 @@ def _sound_manifest(layout: Layout, done: list[Finding]) -> Manifest:
     return manifest
 
 
-def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> None:
+def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> Manifest:
+    """Mend the writer's database and return the manifest that belongs to it."""
     try:
         check_work_locked(layout, manifest)
-        return
+        if _uses_published_set(layout, manifest):
+            return manifest
     except StorageError:
         pass
     if expected_commits(layout) is None:
         layout.commits.unlink()
         done.append(Finding("work", True, "the count of its commits is taken anew"))
-        _mend_database(layout, manifest, done)
-        return
-    source = _sound_copy(layout, manifest)
+        return _mend_database(layout, manifest, done)
+    sound = _sound_copy(layout, manifest)
     remove_database(layout.work)
     layout.commits.unlink(missing_ok=True)
-    if source is not None:
+    if sound is not None:
+        source = layout.records(sound.generation)
         copy_durably(source, layout.work)
         done.append(Finding("work", True, f"restored from {source.name}"))
-        return
-    # The writer must find as few commits as the manifest says there are.
-    dataclasses.replace(manifest, records=0, commits=0).write(layout.manifest)
-    detail = "no sound copy of the records was left: there are none now"
-    done.append(Finding("work", False, detail, "index the source again: its vectors are kept"))
+    else:
+        # The writer must find as few commits as the manifest says there are.
+        sound = dataclasses.replace(manifest, records=0, commits=0)
+        sound.write(layout.manifest)
+        detail = "no sound copy of the records was left: there are none now"
+        done.append(Finding("work", False, detail, "index the source again: its vectors are kept"))
+    _remember_sets(layout, sound, manifest)
+    return sound
 
 
-def _sound_copy(layout: Layout, manifest: Manifest) -> Path | None:
+def _remember_sets(layout: Layout, sound: Manifest, newest: Manifest) -> None:
+    """Enter into a restored database the sets of vectors that it does not know of."""
+    connection = connect_writer(layout)
+    try:
+        with transaction(connection):
+            connection.execute(
+                "UPDATE meta SET value = ? WHERE key = 'vector_set'", [sound.vector_set]
+            )
+            known = {sound.vector_set, *(vectors.number for vectors in other_sets(connection))}
+            for vectors in (*newest.sets, newest.vectors):
+                if vectors.number not in known:
+                    write_set(connection, vectors)
+    finally:
+        connection.close()
+
+
+def _uses_published_set(layout: Layout, manifest: Manifest) -> bool:
+    """Whether the database's records are in the set of vectors that the manifest names."""
+    connection = connect_writer(layout)
+    try:
+        return current_set(connection) == manifest.vector_set
+    finally:
+        connection.close()
+
+
+def _sound_copy(layout: Layout, manifest: Manifest) -> Manifest | None:
+    """Return the newest manifest whose records are sound, once it is the one in force."""
     for candidate in _generations(layout, manifest):
         path = layout.records(candidate.generation)
         try:
@@ -123,7 +155,7 @@ def _sound_copy(layout: Layout, manifest: Manifest) -> Path | None:
             continue
         if candidate.generation != manifest.generation:
             candidate.write(layout.manifest)
-        return path
+        return candidate
     return None
 
 
@@ -162,6 +194,24 @@ def _mend_vectors(
     if own:
         detail = f"{own:,} records have lost the vectors that you had brought for them"
         done.append(Finding("vectors", False, detail, "bring them again with upsert"))
+
+
+def _mend_kept(layout: Layout, done: list[Finding]) -> None:
+    """Leave the damaged rows of the sets not in use out: who uses the set makes them again."""
+    connection = connect_writer(layout)
+    try:
+        kept = other_sets(connection)
+    finally:
+        connection.close()
+    for vectors in kept:
+        file = _lengthened(layout, vectors)
+        bad = file.damaged().tolist()
+        if bad:
+            _blank(file, bad)
+            detail = (
+                f"{len(bad):,} by {vectors.model.model_id} left out: migrating to it makes them"
+            )
+            done.append(Finding("kept vectors", True, detail))
 
 
 def _texts(connection: Connection, rows: Keys) -> dict[int, list[str]]:

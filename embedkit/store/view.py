@@ -90,7 +90,13 @@ class View:
     @functools.cached_property
     def vectors(self) -> VectorFile:
         """The vectors, checked: small files whole, large ones in samples."""
-        file = open_vectors(self.layout, self.manifest.vectors)
+        try:
+            file = open_vectors(self.layout, self.manifest.vectors)
+        except DamagedError as error:
+            if _generation(self.layout.manifest) != self.manifest.generation:
+                # Perhaps it went with the model that it was of.
+                raise ReplacedError(self.layout.root / "vectors") from error
+            raise
         file.check()
         return file
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -36,6 +36,13 @@ from embedkit.store.ledger import close_interrupted
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
 from embedkit.store.published import live_rows, open_index
+from embedkit.store.sets import (
+    current_set,
+    other_sets,
+    undo_unpublished,
+    use_set,
+    vector_names,
+)
 from embedkit.store.vectors import VectorWriter
 from embedkit.types import Metric
 
@@ -107,10 +114,16 @@ class Writer:
             self.manifest.model.expect(self.settings.model.model_id, self.layout.root.name)
             self._expect(self.layout.work)
         self.connection = self._connect()
+        if self.manifest is not None and current_set(self.connection) != self.manifest.vector_set:
+            self.connection.close()
+            with translated(self.layout.work):
+                undo_unpublished(self.layout, self.manifest)
+            self.connection = self._connect()
         self._check_commits()
         rows = largest_row(self.connection) + 1
         rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
-        self.vectors = open_writer(self.layout, VectorSet(0, self.settings.model, rows))
+        number = current_set(self.connection)
+        self.vectors = open_writer(self.layout, VectorSet(number, self.settings.model, rows))
         self.vectors.check()
         if scalar(self.connection, "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"):
             with self.commit():
@@ -162,6 +175,38 @@ class Writer:
         with translated(self.layout.work), commit(self.connection, self.layout):
             yield
 
+    @property
+    def current(self) -> VectorSet:
+        """The vectors that the records use, as they are now."""
+        number = current_set(self.connection)
+        return VectorSet(number, self.settings.model, self.vectors.rows)
+
+    def switch(
+        self, new: VectorSet, vectors: VectorWriter, also: Callable[[], None] | None = None
+    ) -> Manifest:
+        """Let the records use another set of vectors, and publish that: all of it or nothing.
+
+        Whoever dies on the way leaves the old set in use: the manifest decides, and a database that
+        is ahead of it is set back when the next writer opens.
+
+        Parameters
+        ----------
+        new : VectorSet
+        vectors : VectorWriter
+            Its rows, one for the text of each record.
+        also : callable, optional
+            Does what belongs into the same transaction.
+        """
+        old = self.current
+        self.publish(build_index=False)
+        with self.commit():
+            use_set(self.connection, old, new, vectors)
+            if also is not None:
+                also()
+        self.vectors = vectors
+        self.settings = replace(self.settings, model=new.model)
+        return self.publish()
+
     # -- publishing -----------------------------------------------------------------------------
 
     def publish(self, *, build_index: bool = True, rebuild: bool = False) -> Manifest:
@@ -190,6 +235,8 @@ class Writer:
                 commits=committed(self.connection),
                 database=database,
                 index=index,
+                vector_set=current_set(self.connection),
+                sets=other_sets(self.connection),
             )
             if self.manifest is not None:
                 copy_durably(layout.manifest, layout.previous)
@@ -205,6 +252,8 @@ class Writer:
 
     def _index(self, generation: int, live: Mask, build: bool, rebuild: bool) -> IndexEntry | None:
         entry = self.manifest.index if self.manifest else None
+        if self.manifest and self.manifest.vector_set != current_set(self.connection):
+            entry = None  # it was built on other vectors
         if entry is not None and not rebuild and (not build or self._serves(entry, live)):
             return entry
         if not build:
@@ -248,16 +297,17 @@ class Writer:
 
     def _collect(self, previous: Manifest | None) -> None:
         """Delete what neither this generation nor the one before needs."""
-        kept: set[str] = set()
+        kept: set[str] = vector_names(self.layout, *(self.manifest.sets if self.manifest else ()))
         for manifest in (self.manifest, previous):
             if manifest is not None:
                 kept.add(self.layout.records(manifest.generation).name)
                 kept.add(manifest.index.folder if manifest.index else "")
+                kept |= vector_names(self.layout, manifest.vectors)
         for path in self.layout.root.iterdir():
             if path.name in kept:
                 continue
             with contextlib.suppress(OSError):
-                if path.name.startswith("records-"):
+                if path.name.startswith(("records-", "vectors")):
                     path.unlink()
                 elif path.name.startswith("index-"):
                     shutil.rmtree(path)

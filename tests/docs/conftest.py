@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers.process import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +32,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def services() -> Iterator[dict[str, str]]:
+    """Keys and addresses of managed services, which answer on loopback."""
+    with ServerProcess("cohere") as cohere:
+        yield {"CO_API_KEY": "good-key", "CO_API_URL": cohere.url}
+
+
+@pytest.fixture(scope="module")
+def environment(
+    tmp_path_factory: pytest.TempPathFactory, services: dict[str, str]
+) -> dict[str, str]:
     """Environment of a reader: this tree's embedkit, no settings of the person who runs the tests.
 
     Standing in for an installation, a script named ``embedkit`` runs the command line of the tree.
@@ -44,7 +56,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("EMBEDKIT_", "PYTEST_", "JUPYTER_"))
     }
-    return kept | {
+    return {
+        **kept,
+        **services,
         "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "cli", "connectors")),
         "PYTHONDONTWRITEBYTECODE": "1",

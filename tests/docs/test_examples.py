@@ -50,6 +50,17 @@ def test_example_is_short_and_says_how_to_run_it(script: Path) -> None:
     assert f"python examples/{script.name}" in (ast.get_docstring(ast.parse(source)) or "")
 
 
+def test_a_managed_model_is_used_with_a_key_and_the_local_one_without(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    script = [sys.executable, str(EXAMPLES / "cohere_or_local.py")]
+    done = run(script, tmp_path, environment)
+    assert "\ncohere:embed-v4.0 dimension=512\n" in done.stdout
+    done = run(script, tmp_path, environment | {"CO_API_KEY": ""})
+    assert "CO_API_KEY" in done.stdout
+    assert "\nminilm" in done.stdout
+
+
 @pytest.fixture(scope="module")
 def with_trigrams(
     workspace: Path, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]

@@ -110,7 +110,8 @@ def test_block_runs(position: int, reader: Reader, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(reader.folder)
     for name in [name for name in os.environ if name.startswith("EMBEDKIT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", reader.environment["XDG_CONFIG_HOME"])
+    for name in ("XDG_CONFIG_HOME", *(n for n in reader.environment if n.startswith("CO_API"))):
+        monkeypatch.setenv(name, reader.environment[name])
     reader.run_up_to(position)
 
 

@@ -18,8 +18,9 @@ import numpy as np
 import embedkit
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import EmbedkitError
-from embedkit.ingest import embed, run
+from embedkit.ingest import deliver, run
 from embedkit.quantized import check_precision, decode, encode
+from embedkit.store.writer import Writer
 from embedkit.types import Embeddings, InputType, Precision
 
 DIM = 32
@@ -29,7 +30,8 @@ BATCH = 64
 class LoggingEmbedder(BaseEmbedder):
     """Vectors of random numbers seeded by the text; each text embedded is a line in a file."""
 
-    def __init__(self, log: Path, pause: float = 0.0) -> None:
+    def __init__(self, log: Path, pause: float = 0.0, model_id: str = "logging") -> None:
+        self._model_id = model_id
         self.log = log
         self.pause = pause
         self._precision = check_precision(os.environ.get("WORKER_PRECISION", "float32"))
@@ -40,7 +42,7 @@ class LoggingEmbedder(BaseEmbedder):
 
     @property
     def model_id(self) -> str:
-        return "logging"
+        return self._model_id
 
     @property
     def dim(self) -> int:
@@ -52,6 +54,8 @@ class LoggingEmbedder(BaseEmbedder):
             with self.log.open("a", encoding="utf-8") as file:
                 file.write("".join(f"{text}\n" for text in texts))
         vectors = np.stack([self._vector(text) for text in texts])
+        if self._model_id != "logging":
+            vectors = vectors[:, ::-1]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         if self.precision == "float32":
             return Embeddings(vectors)
@@ -70,7 +74,7 @@ def rows(n: int, first: int = 0) -> list[dict[str, object]]:
 
 def small_batches(publish: float = 0.15) -> None:
     """Commit and publish often, so that there is much to be interrupted."""
-    embed._FIRST = embed._LEAST = embed._MOST = BATCH
+    deliver._FIRST = deliver._LEAST = deliver._MOST = BATCH
     run.PUBLISH_SECONDS = publish
 
 
@@ -84,7 +88,7 @@ def main() -> None:
     home, log, action, *arguments = sys.argv[1:]
     small_batches()
     model = LoggingEmbedder(Path(log), 0.01)
-    collection = embedkit.open("q", home=home, embedder=model)
+    collection = embedkit.open("q", home=home, embedder=None if action == "migrate" else model)
     say("ready")
     try:
         globals()[f"do_{action}"](collection, *arguments)
@@ -99,6 +103,20 @@ def do_index(collection: embedkit.Collection, n: str) -> None:
     """Index the first n rows."""
     report = collection.index(rows(int(n)), progress=say)
     say("report", report.new, report.unchanged, report.embedded, report.status)
+
+
+def do_migrate(collection: embedkit.Collection, log: str, model_id: str) -> None:
+    """Change to another model, and say when the records are about to use it."""
+    for name in ("switch", "publish"):
+        whole = getattr(Writer, name)
+
+        def told(self, *arguments, whole=whole, name=name, **options):
+            say(name)
+            return whole(self, *arguments, **options)
+
+        setattr(Writer, name, told)
+    report = collection.migrate(LoggingEmbedder(Path(log), 0.01, model_id), progress=say)
+    say("report", report.embedded, report.reused, report.switched)
 
 
 def do_churn(collection: embedkit.Collection) -> None:

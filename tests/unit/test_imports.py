@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "annoy", "cohere", "ctranslate2", "duckdb", "huggingface_hub", "numba", "numpy", "pandas",
+    "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "numba", "numpy", "pandas",
     "plotly", "polars", "pyarrow", "pynndescent", "safetensors", "scipy", "sentence_transformers",
     "sklearn", "tokenizers", "torch", "tqdm", "transformers", "turbovec",
 }  # fmt: skip
@@ -48,7 +48,7 @@ def heavy(modules: set[str]) -> set[str]:
     "module",
     [
         "embedkit", "embedkit.types", "embedkit.errors", "embedkit.protocols", "embedkit.registry",
-        "embedkit.settings", "embedkit_connectors", "embedkit_cli.root",
+        "embedkit.settings", "embedkit.caching", "embedkit_connectors", "embedkit_cli.root",
     ],
 )  # fmt: skip
 def test_importing_loads_no_library(module: str, tmp_path: Path) -> None:
@@ -76,9 +76,13 @@ def test_help_and_version_answer_without_click(words: list[str], tmp_path: Path)
     "words",
     [
         ["--home", ".", "--help"],
-        *([name, "--help"] for name in ("index", "search", "collections", "doctor", "runs")),
+        *(
+            [name, "--help"]
+            for name in ("index", "search", "collections", "cache", "doctor", "runs", "migrate")
+        ),
         ["completion", "zsh"],
         ["collections", "--json"],
+        ["cache", "--json"],
     ],
 )
 def test_explaining_loads_no_library(words: list[str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from embedkit.errors import SettingsError
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder and a configuration folder of the test's own, and no variables."""
-    for key in ("HOME", "EMBEDDER", "INDEX", "K", "FORMAT"):
+    for key in ("HOME", "EMBEDDER", "INDEX", "K", "FORMAT", "CACHE_SIZE"):
         monkeypatch.delenv(f"EMBEDKIT_{key}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "person"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -95,6 +95,11 @@ def test_home_of_the_person(bare: Path, tmp_path: Path) -> None:
         (b'k = "many"\n', ["whole number >= 1", "'many'"]),
         (b"home = 3\n", ["home", "expected a text", "got 3"]),
         (b'embedder = " "\n', ["embedder", "expected a text"]),
+        (b'cache_size = "4 apples"\n', ["cache_size", '"4GB"', "'4 apples'"]),
+        (b"cache_size = 500\n", ["cache_size", '"500MB"', "got 500"]),
+        (b"cache_size = true\n", ["cache_size", "got True"]),
+        (b'cache_size = "-1GB"\n', ["cache_size", "'-1GB'"]),
+        (b"cache_size = 0.0\n", ["cache_size", "got 0.0"]),
         (b'format = "xml"\n', ["table, json, jsonl, csv", "'xml'"]),
         (b'format = ["csv"]\n', ["table, json, jsonl, csv"]),
         (b'home = "\xff"\n', ["not UTF-8"]),
@@ -114,6 +119,24 @@ def test_bad_variable_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("EMBEDKIT_K", "ten")
     with pytest.raises(SettingsError, match="EMBEDKIT_K: expected a whole number"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GB", 4 * 10**9), ("500 MB", 500 * 10**6), ("1.5kb", 1500), ("2GiB", 2 * 2**30),
+        ("0", 0), ("0MB", 0), ("12B", 12), (" 1TB ", 10**12),
+    ],
+)  # fmt: skip
+def test_sizes(monkeypatch: pytest.MonkeyPatch, text: str, size: int) -> None:
+    monkeypatch.setenv("EMBEDKIT_CACHE_SIZE", text)
+    assert settings.load().cache_size == size
+
+
+def test_the_cache_has_a_size_unless_told(bare: Path) -> None:
+    assert settings.load().cache_size == 4 * 10**9
+    (bare / "embedkit.toml").write_text("cache_size = 0\n", encoding="utf-8")
+    assert settings.load().cache_size == 0
 
 
 def test_given_home_asks_no_file(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

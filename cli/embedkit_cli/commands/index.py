@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from types import TracebackType
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +11,8 @@ from embedkit_cli.choose import remember
 from embedkit_cli.failure import InterruptedWorkError, say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
-from embedkit_cli.session import Session, is_terminal, pass_session
+from embedkit_cli.progress import Progress
+from embedkit_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from embedkit.types import Report
@@ -157,44 +156,3 @@ def _name_after(stem: str) -> str:
     import re
 
     return re.sub(r"[^\w.-]+", "-", stem).strip("-._")[:100].rstrip(".") or "collection"
-
-
-class Progress:
-    """A bar on stderr, only where a person watches it."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._stage = ""
-        self.show: Callable[[str, int, int], None] | None = None
-
-    def __enter__(self) -> Progress:
-        if is_terminal(sys.stderr):
-            self.show = self._show
-        return self
-
-    def _show(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            from tqdm import tqdm
-
-            self._close()
-            self._stage = stage
-            # A stage that counts nothing is named, and that is all.
-            form = None if done or total else "{desc} ..."
-            self._bar = tqdm(
-                desc=stage, total=total or None, leave=False, unit=" rows", bar_format=form
-            )
-        self._bar.total = total or None
-        self._bar.update(done - self._bar.n)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._close()

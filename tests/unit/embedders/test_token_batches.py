@@ -76,6 +76,13 @@ def test_what_did_not_fit_halves_the_tokens_for_good() -> None:
     assert tried[6:] == [10, 5, 5], "shorter texts may be more"
 
 
+def test_a_late_failure_does_not_raise_the_limits_again() -> None:
+    limits = Limits(100, 1000)
+    limits.halve(10, 10)
+    limits.halve(100, 10)
+    assert limits.tokens == 50
+
+
 def test_memory_is_released_once_the_error_is_gone() -> None:
     alive: list[bool] = []
 

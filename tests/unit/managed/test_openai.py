@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from embedkit.errors import CredentialsError, InvalidInputError
+from embedkit.managed.limits import Limits
 from embedkit.managed.openai import PUBLIC, OpenAIAccount, classify, post
 from embedkit.managed.service import BadAnswerError, Trouble
 from tests.servers.openai import OpenAIServer
@@ -167,7 +168,7 @@ def test_errors_of_our_own_are_left_alone() -> None:
 def test_a_key_that_the_service_repeats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     account = OpenAIAccount("http://127.0.0.1:9/v1")
-    classified: Callable[[Exception], Trouble | None] = account.service("embed", None, {})._classify
+    classified: Callable[[Exception], Trouble | None] = account.service("embed", Limits())._classify
     trouble = classified(refusal(401, {"error": {"message": "bad key sk-secret given"}}))
     assert trouble is not None
     assert "sk-secret" not in trouble.message

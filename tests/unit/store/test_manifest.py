@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from embedkit.errors import DamagedError, FormatVersionError, StorageError
 from embedkit.integrity import FileDigest
-from embedkit.store.manifest import FORMAT, IndexEntry, Manifest, Model
+from embedkit.store.manifest import FORMAT, IndexEntry, Manifest, Model, VectorSet
 
 DIGEST = FileDigest(3, "a" * 64, "b" * 64)
 WHOLE = Manifest(
@@ -31,7 +32,18 @@ def path(tmp_path):
     return tmp_path / "manifest.json"
 
 
-@pytest.mark.parametrize("manifest", [WHOLE, replace(WHOLE, index=None)], ids=["whole", "no index"])
+KEPT = (
+    VectorSet(0, Model("old", "old-1", 16, "binary"), 9, datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+    VectorSet(3, Model("new", "new-1", 4), 2),
+)
+SEVERAL = replace(WHOLE, vector_set=2, sets=KEPT, format=2)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [WHOLE, replace(WHOLE, index=None), SEVERAL],
+    ids=["whole", "no index", "several sets"],
+)
 def test_it_is_read_as_it_was_written(tmp_path, manifest):
     path = tmp_path / "m.json"
     manifest.write(path)
@@ -83,6 +95,10 @@ def test_only_what_an_older_embedkit_would_misread_has_a_newer_format(path):
     assert body["format"] == 2
     assert body["model"]["precision"] == "int8"
     assert Manifest.read(path).model == small.model
+    for several in (replace(WHOLE, vector_set=2), replace(WHOLE, sets=KEPT[1:])):
+        several.write(path)
+        assert Manifest.read(path).format == 2
+    assert Manifest.read(path).vectors == VectorSet(0, WHOLE.model, 6)
 
 
 def test_it_is_json_that_a_person_can_read(path):
