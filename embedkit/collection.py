@@ -103,7 +103,7 @@ class Collection(Migrating):
         from embedkit.ingest.run import Request
         from embedkit_connectors import open_source
 
-        self._check_access()
+        self.check_access()
         opened: Source = open_source(source)
         request = Request(
             opened,
@@ -117,7 +117,15 @@ class Collection(Migrating):
         )
         return self._plan(request) if dry_run else self._execute(request)
 
-    def _check_access(self) -> None:
+    def check_access(self) -> None:
+        """Refuse a missing key of a managed embedder, or one that its service refuses.
+
+        Nothing is sent that costs anything; where the model runs here, nothing is done.
+
+        Raises
+        ------
+        CredentialsError
+        """
         check = getattr(self.embedder, "check_access", None)
         if check is not None:
             check()

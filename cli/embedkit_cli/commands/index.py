@@ -112,28 +112,52 @@ class Job:
 
     def _index(self, source: str) -> Report:
         import embedkit
-        from embedkit.catalog import names
-        from embedkit_connectors import open_source
 
         home = self.session.home
-        if source == "-":
-            say_waiting()
-        opened = open_source(source)
+        opened = self._open(source)
         name = self.collection or _name_after(opened.stem)
-        specs = dict(self.specs)
-        if name not in names(home):
-            # Settings speak of new collections: an existing one knows what it was filled with.
-            settings = self.session.settings
-            specs["embedder"] = specs["embedder"] or settings.embedder
-            specs["index"] = specs["index"] or settings.index
         with (
-            embedkit.open(name, home=home, **specs) as collection,
+            embedkit.open(name, home=home, **self._specs(name)) as collection,
             Progress() as progress,
         ):
             report = collection.index(opened, progress=progress.show, **self.options)
         if report.run is not None:
             remember(home, name)
         return report
+
+    def _open(self, source: str) -> Any:
+        """Open a source; a key that is missing or refused is told before what is wrong with it."""
+        from embedkit.errors import SourceError
+        from embedkit_connectors import open_source
+
+        if source == "-":
+            self._check_key(source)
+            say_waiting()
+        try:
+            return open_source(source)
+        except SourceError:
+            self._check_key(source)
+            raise
+
+    def _check_key(self, source: str) -> None:
+        import embedkit
+        from embedkit_connectors.inputs import Input
+
+        name = self.collection or _name_after(Input(source).stem)
+        with embedkit.open(name, home=self.session.home, **self._specs(name)) as collection:
+            collection.check_access()
+
+    def _specs(self, name: str) -> dict[str, str | None]:
+        """Return what the collection is opened with."""
+        from embedkit.catalog import names
+
+        specs = dict(self.specs)
+        if name not in names(self.session.home):
+            # Settings speak of new collections: an existing one knows what it was filled with.
+            settings = self.session.settings
+            specs["embedder"] = specs["embedder"] or settings.embedder
+            specs["index"] = specs["index"] or settings.index
+        return specs
 
     def print(self, *, alone: bool) -> None:
         """Print what was done."""
