@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from embedkit import catalog, registry
 from embedkit.collection import Collection
-from embedkit.protocols import Embedder, Index, Reranker
+from embedkit.protocols import Embedder, Generator, Index, Reranker
 from embedkit.types import CollectionInfo, Metric
 
 if TYPE_CHECKING:
@@ -132,6 +132,28 @@ def reranker(spec: str = "lexical") -> Reranker:
     1
     """
     created: Reranker = registry.create("reranker", spec)
+    return created
+
+
+def generator(spec: str = "echo") -> Generator:
+    """Return the generator that a spec names.
+
+    Parameters
+    ----------
+    spec : str
+        Such as ``"cohere:command-a-03-2025"`` or ``"openai:MODEL?base_url=http://…/v1"``; ``echo``
+        needs no model and says again what it is told.
+
+    Raises
+    ------
+    UnknownBackendError, InvalidInputError, MissingDependencyError
+
+    Examples
+    --------
+    >>> embedkit.generator("echo").generate("one two three", max_tokens=2)[0].text
+    'one two'
+    """
+    created: Generator = registry.create("generator", spec)
     return created
 
 

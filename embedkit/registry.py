@@ -73,6 +73,11 @@ ROWS: tuple[Row, ...] = (
         ("cohere", "httpx", "pybase64"),
     ),
     Row(
+        "embedder", "openai", "embedkit.embedders.openai:OpenAIEmbedder",
+        "embedding models of OpenAI or any server that speaks its protocol: ?base_url=",
+        ("httpx",),
+    ),
+    Row(
         "index", "auto", "embedkit.indexes.auto:AutoBackend",
         "flat for small collections, turbovec for large ones; the default",
     ),
@@ -100,6 +105,25 @@ ROWS: tuple[Row, ...] = (
         "reranker", "cross-encoder", "embedkit.rerankers.cross_encoder:CrossEncoderReranker",
         "any cross-encoder of sentence-transformers, by name or path",
         ("sentence_transformers", "torch"), "local",
+    ),
+    Row(
+        "reranker", "cohere", "embedkit.rerankers.cohere:CohereReranker",
+        "Cohere's rerankers, such as cohere:rerank-v4.0-pro; needs CO_API_KEY",
+        ("cohere", "httpx"),
+    ),
+    Row(
+        "generator", "echo", "embedkit.generators.echo:EchoGenerator",
+        "the words of the prompt in another order: no model, deterministic, the reference",
+    ),
+    Row(
+        "generator", "cohere", "embedkit.generators.cohere:CohereGenerator",
+        "Cohere's chat models, such as cohere:command-a-03-2025; needs CO_API_KEY",
+        ("cohere", "httpx"),
+    ),
+    Row(
+        "generator", "openai", "embedkit.generators.openai:OpenAIGenerator",
+        "chat models of OpenAI or any server that speaks its protocol: ?base_url=",
+        ("httpx",),
     ),
     Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
@@ -136,8 +160,8 @@ class Spec:
         InvalidInputError
             Where there is no name, or an option without a value.
         """
-        head, _, tail = text.strip().partition("?")
-        name, colon, argument = head.partition(":")
+        head, _, tail = text.partition("?")
+        name, colon, argument = head.strip().partition(":")
         if not name:
             raise InvalidInputError(
                 f"expected a spec such as 'minilm' or 'annoy?n_trees=50', got {text!r}"
@@ -281,8 +305,9 @@ def _required(target: Callable[..., Any]) -> str:
     return ""
 
 
-def _convert(text: str, annotation: Any, backend: str, option: str) -> Any:
+def _convert(value: str, annotation: Any, backend: str, option: str) -> Any:
     choices = _members(annotation)
+    text = value.strip()
     for kind in choices:
         if typing.get_origin(kind) is Literal:
             if text in typing.get_args(kind):
@@ -299,9 +324,9 @@ def _convert(text: str, annotation: Any, backend: str, option: str) -> Any:
             if text.lower() in ("", "none"):
                 return None
         elif kind is str:
-            return text
+            return value  # a prefix of texts may well end in a blank
     wanted = " or ".join(_describe(kind) for kind in choices)
-    raise InvalidInputError(f"{backend}: expected {wanted} for {option}, got {text!r}")
+    raise InvalidInputError(f"{backend}: expected {wanted} for {option}, got {value!r}")
 
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

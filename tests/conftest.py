@@ -17,7 +17,9 @@ from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
 from embedkit.quantized import decode, encode
 from embedkit.types import Embeddings, InputType, Precision
+from tests.servers.fixtures import brisk as brisk
 from tests.servers.fixtures import cohere_server as cohere_server
+from tests.servers.fixtures import on_loopback as on_loopback
 from tests.servers.fixtures import openai_server as openai_server
 from tests.servers.fixtures import serve as serve
 

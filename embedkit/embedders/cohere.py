@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from embedkit.embedders.base import Lazy
-from embedkit.embedders.managed import ManagedEmbedder, Reply, given_limits
+from embedkit.embedders.managed import ManagedEmbedder
 from embedkit.errors import InvalidInputError
-from embedkit.managed.decode import decode_floats
-from embedkit.managed.service import Service
-from embedkit.quantized import row_width
+from embedkit.managed.endpoint import Endpoint
+from embedkit.managed.limits import given_limits
 from embedkit.types import InputType, Precision
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ INPUT_TYPES: Mapping[InputType, str] = {
     "classification": "classification",
     "clustering": "clustering",
 }
-
-_ENCODINGS: Mapping[Precision, str] = {"float32": "base64", "int8": "int8", "binary": "ubinary"}
-"""How vectors travel, by how they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +85,28 @@ class CohereEmbedder(ManagedEmbedder):
         concurrency: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        super().__init__(model, precision)
-        self.dimension = dimension
-        self.truncate = truncate
-        self.base_url = base_url
-        self._known = MODELS.get(model)
-        self._plan = plan
-        self._given = given_limits(
-            inputs_per_minute, requests_per_minute, tokens_per_minute, concurrency, timeout
-        )
-        self._check_dimension()
-        self._account: Lazy[CohereAccount] = Lazy(self._open_account)
-        self._client: Lazy[cohere.ClientV2] = Lazy(
-            lambda: self._account.get().client(self.limits.timeout)
-        )
-        self._width = Lazy(self._ask_width)
-
-    def _check_dimension(self) -> None:
-        dimension, known = self.dimension, self._known
+        known = MODELS.get(model)
         if dimension is not None and known and dimension not in known.dimensions:
             offered = ", ".join(map(str, known.dimensions))
-            raise InvalidInputError(
-                f"expected a dimension of {self.model}: {offered}, got {dimension}"
-            )
-        if dimension is not None and dimension < 1:
-            raise InvalidInputError(f"expected dimension >= 1, got {dimension}")
-        row_width(self.precision, dimension or 8)
+            raise InvalidInputError(f"expected a dimension of {model}: {offered}, got {dimension}")
+        given = given_limits(
+            inputs_per_minute=inputs_per_minute,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+            concurrency=concurrency,
+            timeout=timeout,
+        )
+        self.base_url = base_url
+        self._endpoint: Endpoint[cohere.ClientV2] = Endpoint(self._connect, "embed", plan, given)
+        super().__init__(
+            model,
+            self._endpoint,
+            dimension=dimension,
+            published=known.dimensions[0] if known else None,
+            precision=precision,
+        )
+        self.truncate = truncate
+        self._known = known
 
     @property
     def model_id(self) -> str:
@@ -125,51 +116,24 @@ class CohereEmbedder(ManagedEmbedder):
         return f"cohere:{self.model} dimension={self.dim}{extra}"
 
     @property
-    def dim(self) -> int:
-        """Width of the vectors; of a model that is not known here, learnt from a vector."""
-        if self.dimension is not None:
-            return self.dimension
-        return self._known.dimensions[0] if self._known else self._width.get()
-
-    @property
     def max_tokens(self) -> int | None:
         """What the model reads of one text."""
         return self._known.max_tokens if self._known else None
 
-    def check_access(self) -> None:
-        """Refuse a missing key, and one that the service refuses."""
-        self._account.get().check_key(self.model)
-
-    def _open_account(self) -> CohereAccount:
+    def _connect(self) -> CohereAccount:
         # The SDK takes most of a second to load, which a query out of the cache need not wait for.
         from embedkit.managed.cohere import CohereAccount
 
         return CohereAccount(self.base_url)
 
-    def _connect(self) -> Service:
-        from embedkit.managed.cohere import cohere_limits
-
-        limits = cohere_limits("embed", self._plan, self._given)
-        return self._account.get().service("embed", limits)
-
-    def _ask_width(self) -> int:
-        service = self._connected.get()
-        answer = service.call(lambda: decode_floats(self._ask(["width"], "document")[0], 1, None))
-        return int(answer.shape[1])
-
-    def _request(self, texts: Sequence[str], input_type: InputType) -> Reply:
-        rows, billed = self._ask(texts, input_type)
-        return Reply(decode_floats(rows, len(texts), self.dim), billed)
-
     def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
-        """Return the rows of an answer, unchecked, and the tokens that it is billed."""
         from embedkit.managed.cohere import reading
 
         options: dict[str, Any] = {}
         # A model of one width refuses the field, even where it names that width.
         if self.dimension is not None and not (self._known and len(self._known.dimensions) == 1):
             options["output_dimension"] = self.dimension
-        client = self._client.get()
+        client = self._endpoint.client
         with reading():
             answer = client.embed(
                 model=self.model,

@@ -1,26 +1,27 @@
 """What every embedder behind a remote service shares: batches, deliveries, the checks of answers.
 
-A provider's embedder writes ``_connect`` and ``_request``; its module shows how little that is.
+A provider's embedder writes ``_ask`` and ``model_id``; its module shows how little that is.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, Lazy, check_unicode
-from embedkit.errors import RejectedError, UnavailableError
+from embedkit.errors import InvalidInputError, RejectedError, UnavailableError
 from embedkit.managed.budget import Meter
+from embedkit.managed.decode import decode_floats
 from embedkit.managed.dispatch import Dispatcher, Outcome, make_batches
+from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import Limits
-from embedkit.managed.service import Service
 from embedkit.managed.tokens import estimate_tokens
-from embedkit.quantized import decode, encode
+from embedkit.quantized import check_precision, decode, encode, row_width
 from embedkit.types import Delivery, Embeddings, InputType, Precision
 from embedkit.validate import check_input_type, check_texts, normalize
 
@@ -62,28 +63,47 @@ class ManagedEmbedder(BaseEmbedder):
     Parameters
     ----------
     model : str
+    endpoint : Endpoint
+        Where texts are sent.
+    dimension : int or None
+        Width of the vectors, where it was asked for.
+    published : int or None
+        Width that the model is known to have; where neither is given, it is learnt from a vector.
     precision : {"float32", "int8", "binary"}
     """
 
     provider: ClassVar[str]
-    """Name of its table in ``[limits]``, and the first half of its name in ``[prices]``."""
-    max_inputs: ClassVar[int]
+    """First half of its name in ``[prices]``."""
+    max_inputs: int
     """Texts that one request takes."""
 
-    def __init__(self, model: str, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        model: str,
+        endpoint: Endpoint[Any],
+        *,
+        dimension: int | None = None,
+        published: int | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        if dimension is not None and dimension < 1:
+            raise InvalidInputError(f"expected dimension >= 1, got {dimension}")
+        row_width(check_precision(precision), dimension or published or 8)
         self.model = model
+        self.dimension = dimension
+        self._endpoint = endpoint
+        self._published = published
         self._precision = precision
-        self._connected: Lazy[Service] = Lazy(self._connect)
+        self._width = Lazy(self._ask_width)
 
     @abstractmethod
-    def _connect(self) -> Service:
-        """Return the service, ready to be called. Raises CredentialsError without a key."""
+    def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
+        """Send texts once; return the rows of the answer, unchecked, and the tokens it is billed.
 
-    @abstractmethod
-    def _request(self, texts: Sequence[str], input_type: InputType) -> Reply:
-        """Send texts once. Raises what the service's classifier knows, or BadAnswerError."""
+        Rows are base64 of little-endian float32 or lists of numbers, in the order of the texts.
+        Raises what the account's classifier knows, or BadAnswerError.
+        """
 
-    @abstractmethod
     def check_access(self) -> None:
         """Refuse a missing key, and one that the service refuses, before any work is done.
 
@@ -91,6 +111,12 @@ class ManagedEmbedder(BaseEmbedder):
         ------
         CredentialsError
         """
+        self._endpoint.account.check_key(self.model)
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors; of a model that is not known here, learnt from a vector."""
+        return self.dimension or self._published or self._width.get()
 
     @property
     def precision(self) -> Precision:
@@ -105,7 +131,7 @@ class ManagedEmbedder(BaseEmbedder):
     @property
     def limits(self) -> Limits:
         """What the service takes."""
-        return self._connected.get().limits
+        return self._endpoint.service.limits
 
     @property
     def price(self) -> float | None:
@@ -154,17 +180,25 @@ class ManagedEmbedder(BaseEmbedder):
             most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
             most_tokens=self._fitting(MAX_REQUEST_TOKENS, self.limits.tokens_per_minute),
         )
+        dim = self.dim  # learnt before, not within, a request: requests under way are counted
 
         def send(chosen: Sequence[int]) -> Reply:
-            return self._request([unique[i] for i in chosen], input_type)
+            rows, billed = self._ask([unique[i] for i in chosen], input_type)
+            return Reply(decode_floats(rows, len(chosen), dim), billed)
 
         attempts = _QUERY_ATTEMPTS if input_type == "query" else None
         dispatcher: Dispatcher[Reply] = Dispatcher(
-            self._connected.get(), send, lambda reply: reply.billed_tokens, meter, attempts
+            self._endpoint.service, send, lambda reply: reply.billed_tokens, meter, attempts
         )
         for outcome in dispatcher.run(batches):
             some = [places[unique[i]] for i in outcome.batch.places]
             yield self._delivery(outcome, some, input_type)
+
+    def _ask_width(self) -> int:
+        def send() -> int:
+            return int(decode_floats(self._ask(["width"], "document")[0], 1, None).shape[1])
+
+        return self._endpoint.service.call(send)
 
     @staticmethod
     def _fitting(most: int, limit: int | None) -> int:
@@ -215,20 +249,3 @@ class ManagedEmbedder(BaseEmbedder):
             self.max_tokens,
             np.concatenate(codes)[order] if codes else None,
         )
-
-
-def given_limits(
-    inputs_per_minute: int | None,
-    requests_per_minute: int | None,
-    tokens_per_minute: int | None,
-    concurrency: int | None,
-    timeout: float | None,
-) -> Mapping[str, float | None]:
-    """Return the limits out of a spec under their names."""
-    return {
-        "inputs_per_minute": inputs_per_minute,
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "concurrency": concurrency,
-        "timeout": timeout,
-    }

@@ -7,29 +7,23 @@ is imported; so everything is checked here, its own retries are off, and the add
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import cohere
 from cohere.core.api_error import ApiError
 from cohere.core.parse_error import ParsingError
 
-from embedkit import settings
-from embedkit.errors import CredentialsError
-from embedkit.managed.http import answer_trouble, check_url, hiding, transport_trouble
-from embedkit.managed.limits import Limits, limits_for
-from embedkit.managed.pacing import shared_pacer
-from embedkit.managed.service import BadAnswerError, Service, Trouble
+from embedkit.managed.account import Account
+from embedkit.managed.http import answer_trouble, transport_trouble
+from embedkit.managed.service import BadAnswerError, Trouble
 
 KEY = "CO_API_KEY"
 URL = "CO_API_URL"
 PUBLIC = "https://api.cohere.com"
 KEY_ADVICE = f"set {KEY} to a key of your account (dashboard.cohere.com, API keys)"
-_CHECK_TIMEOUT = 10
 
 
-class CohereAccount:
+class CohereAccount(Account[cohere.ClientV2]):
     """A key and an address, as every endpoint uses them.
 
     Parameters
@@ -38,17 +32,12 @@ class CohereAccount:
         Where the API is; else ``CO_API_URL``, else the public one.
     """
 
-    def __init__(self, base_url: str | None = None) -> None:
-        self.base_url = check_url(base_url or os.environ.get(URL) or PUBLIC)
-        self.key = (os.environ.get(KEY) or "").strip()
-        if not self.key:
-            raise CredentialsError(
-                f"expected a key for Cohere in {KEY}, it is not set", do=KEY_ADVICE
-            )
-        if not self.key.isascii() or not self.key.isprintable():
-            raise CredentialsError(f"expected a key in {KEY}, got other characters", do=KEY_ADVICE)
-
-        self._classify = hiding(self.key, classify)
+    name = "Cohere"
+    provider = "cohere"
+    key_variable = KEY
+    url_variable = URL
+    public_url = PUBLIC
+    key_advice = KEY_ADVICE
 
     def client(self, timeout: float) -> cohere.ClientV2:
         """Return a client of the SDK that retries nothing by itself."""
@@ -61,49 +50,15 @@ class CohereAccount:
             log_warning_experimental_features=False,
         )
 
-    def service(self, endpoint: str, limits: Limits) -> Service:
-        """Return an endpoint: ``embed``, ``rerank`` or ``chat``."""
-        account = (self.base_url, hashlib.sha256(self.key.encode()).hexdigest(), endpoint)
-        pacer = shared_pacer(account, limits)
-        return Service("Cohere", self.base_url, pacer, self._classify, KEY_ADVICE)
+    def probe(self, client: cohere.ClientV2, model: str) -> None:
+        """Ask what the model is."""
+        with reading():
+            client.models.get(model)
 
-    def ask(self, model: str) -> Trouble | None:
-        """Ask about a model, which costs nothing; return what is wrong, if anything."""
-        try:
-            with reading():
-                self.client(_CHECK_TIMEOUT).models.get(model)
-        except BadAnswerError as error:
-            return Trouble("failed", str(error))
-        except Exception as error:
-            trouble = self._classify(error)
-            if trouble is None:
-                raise
-            return trouble
-        return None
-
-    def check_key(self, model: str) -> None:
-        """Refuse a key that the service refuses.
-
-        Whatever else it says, or nothing at all, is no reason to go no further: the first real
-        request will tell.
-
-        Raises
-        ------
-        CredentialsError
-        """
-        trouble = self.ask(model)
-        if trouble is not None and trouble.kind == "key":
-            raise CredentialsError(
-                f"Cohere refuses the key in {KEY}: {trouble.message}",
-                do=KEY_ADVICE,
-                status=trouble.status,
-            )
-
-
-def cohere_limits(endpoint: str, plan: str | None, given: Mapping[str, float | None]) -> Limits:
-    """Return the limits of an endpoint: of a spec, else of the settings, else of the plan."""
-    table = settings.load().limits.get("cohere", {})
-    return limits_for("cohere", endpoint, plan=plan, given=given, settings=table)
+    @staticmethod
+    def classify(error: Exception) -> Trouble | None:
+        """Return what an exception of the SDK or of its transport means."""
+        return classify(error)
 
 
 @contextlib.contextmanager

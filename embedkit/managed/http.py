@@ -17,12 +17,12 @@ from embedkit.managed.service import Trouble
 def check_url(url: str) -> str:
     """Return the address of a service, or refuse what could not be one."""
     try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, TypeError) as error:
+        parsed = httpx.URL(url.strip())
+    except (httpx.InvalidURL, AttributeError, TypeError) as error:
         raise InvalidInputError(f"expected the address of a service, got {url!r}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise InvalidInputError(f"expected an address such as https://host/path, got {url!r}")
-    return url.rstrip("/")
+    return url.strip().rstrip("/")
 
 
 def hiding(
@@ -32,7 +32,7 @@ def hiding(
 
     def hidden(error: Exception) -> Trouble | None:
         trouble = classify(error)
-        if trouble is None or key not in trouble.message:
+        if trouble is None or not key or key not in trouble.message:
             return trouble
         return dataclasses.replace(trouble, message=trouble.message.replace(key, "[the key]"))
 
@@ -50,15 +50,23 @@ def transport_trouble(error: Exception) -> Trouble | None:
     return None
 
 
-def answer_trouble(status: int | None, body: Any, headers: Mapping[str, str]) -> Trouble:
-    """Return what an answer that is an error means."""
+def answer_trouble(
+    status: int | None, body: Any, headers: Mapping[str, str], *, used_up: bool | None = None
+) -> Trouble:
+    """Return what an answer that is an error means.
+
+    Parameters
+    ----------
+    used_up : bool or None
+        Whether a 429 means the month's allowance; None takes it from the words of the message.
+    """
     message = _message(body)
     said = f"{message} (status {status})" if message else f"status {status}"
     if status in (401, 403, 498):
         return Trouble("key", said, status)
     if status == 429:
         text = message.lower()
-        if "month" in text or "quota" in text:
+        if ("month" in text or "quota" in text) if used_up is None else used_up:
             return Trouble("quota", said, status)
         return Trouble("busy", said, status, retry_after(headers))
     if status == 402:

@@ -121,6 +121,24 @@ def limits_for(
     return limits
 
 
+def given_limits(
+    *,
+    inputs_per_minute: int | None = None,
+    requests_per_minute: int | None = None,
+    tokens_per_minute: int | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+) -> Mapping[str, float | None]:
+    """Return the limits out of a spec under their names."""
+    return {
+        "inputs_per_minute": inputs_per_minute,
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "timeout": timeout,
+    }
+
+
 def check_table(value: Any, where: str) -> dict[str, Any]:
     """Return the table ``[limits]`` of a settings file, or say what in it cannot be meant."""
     if not isinstance(value, dict):

@@ -17,6 +17,14 @@ SLOW = {"sentence-transformers"}
 VARIANTS = {
     "minilm": ["minilm", "minilm:int8"],
     "hashing": ["hashing", "hashing?dim=64"],
+    "cohere": [
+        "cohere:embed-v4.0?base_url={cohere}&dimension=256",
+        "cohere:embed-english-v3.0?base_url={cohere}",
+    ],
+    "openai": [
+        "openai:text-embedding-3-small?base_url={openai}&dimension=256",
+        "openai:local-embed?base_url={openai}&query_prefix=query: &document_prefix=passage: ",
+    ],
     "sentence-transformers": [
         "sentence-transformers:{minilm}?device=cpu",
         "sentence-transformers:{minilm}?device=cpu,cpu&batch_tokens=300",
@@ -33,14 +41,19 @@ SPECS = [
 
 
 def build(spec: str) -> Embedder:
-    embedder: Embedder = registry.create("embedder", spec.format(minilm=locate_minilm()))
+    embedder: Embedder = registry.create("embedder", spec)
     return embedder
 
 
 @pytest.mark.parametrize("check", EMBEDDER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("spec", SPECS)
-def test_embedder(spec: str, check: Callable[[Callable[[], Embedder]], None]) -> None:
-    check(lambda: build(spec))
+def test_embedder(
+    spec: str,
+    check: Callable[[Callable[[], Embedder]], None],
+    on_loopback: Callable[[str], str],
+) -> None:
+    address = on_loopback(spec).replace("{minilm}", str(locate_minilm()))
+    check(lambda: build(address))
 
 
 @pytest.mark.parametrize("check", EMBEDDER_CHECKS, ids=lambda check: check.__name__)

@@ -20,6 +20,10 @@ UNTRAINED = {"cross-encoder"}
 """Checked with a model whose weights are random: it judges, but knows nothing."""
 VARIANTS = {
     "lexical": ["lexical", "lexical?k1=0&b=0", "lexical?b=1"],
+    "cohere": [
+        "cohere:rerank-v4.0-pro?base_url={cohere}",
+        "cohere:rerank-v3.5?base_url={cohere}&max_tokens_per_doc=200",
+    ],
     "cross-encoder": [
         "cross-encoder:{tiny}?device=cpu",
         "cross-encoder:{tiny}?device=cpu&batch_size=3&max_length=40",
@@ -51,4 +55,6 @@ def test_all_checks_in_one_call(request: pytest.FixtureRequest) -> None:
 
 def _factory(spec: str, request: pytest.FixtureRequest) -> Callable[[], Reranker]:
     tiny: Path | None = request.getfixturevalue("cross_encoder") if "{tiny}" in spec else None
-    return lambda: registry.create("reranker", spec.format(tiny=tiny))
+    fill: Callable[[str], str] = request.getfixturevalue("on_loopback")
+    address = fill(spec).replace("{tiny}", str(tiny))
+    return lambda: registry.create("reranker", address)

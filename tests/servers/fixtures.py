@@ -44,3 +44,29 @@ def serve() -> Iterator[Callable[..., Any]]:
             return stack.enter_context(made)
 
         yield start
+
+
+@pytest.fixture
+def on_loopback(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Fill the ``{cohere}`` and ``{openai}`` of a spec with a server's address, and set its key."""
+
+    def fill(spec: str) -> str:
+        addresses = {}
+        for name, variable in (("cohere", "CO_API_KEY"), ("openai", "OPENAI_API_KEY")):
+            if f"{{{name}}}" in spec:
+                monkeypatch.setenv(variable, "good-key")
+                addresses[name] = request.getfixturevalue(f"{name}_server").url
+        for name, address in addresses.items():
+            spec = spec.replace(f"{{{name}}}", address)
+        return spec
+
+    return fill
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests that fail are sent again at once."""
+    monkeypatch.setattr("embedkit.managed.service._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("embedkit.managed.service._LONGEST_WAIT", 0.02)

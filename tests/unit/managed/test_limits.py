@@ -8,7 +8,7 @@ import pytest
 
 from embedkit import registry, settings
 from embedkit.errors import InvalidInputError, SettingsError
-from embedkit.managed.cohere import cohere_limits
+from embedkit.managed.cohere import CohereAccount
 from embedkit.managed.limits import PRESETS, Limits, check_table, limits_for
 
 
@@ -105,9 +105,9 @@ def test_a_settings_file_sets_limits(folder: Path) -> None:
     (folder / "embedkit.toml").write_text(
         '[limits.cohere]\nplan = "trial"\ntimeout = 5\n[limits.cohere.embed]\nconcurrency = 2\n'
     )
-    assert cohere_limits("embed", None, {}) == Limits(2000, concurrency=2, timeout=5)
-    assert cohere_limits("rerank", None, {}).requests_per_minute == 10
-    assert cohere_limits("rerank", "production", {"timeout": 9}) == Limits(
+    assert CohereAccount.limits("embed", None, {}) == Limits(2000, concurrency=2, timeout=5)
+    assert CohereAccount.limits("rerank", None, {}).requests_per_minute == 10
+    assert CohereAccount.limits("rerank", "production", {"timeout": 9}) == Limits(
         requests_per_minute=1000, timeout=9
     )
 

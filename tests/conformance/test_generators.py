@@ -1,0 +1,68 @@
+"""Every generator in the registry does what every generator must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import pytest
+
+from embedkit import registry
+from embedkit.generators.base import BaseGenerator, Sampling
+from embedkit.generators.echo import EchoGenerator
+from embedkit.protocols import Generator
+from embedkit.testing import GENERATOR_CHECKS, check_generator
+from embedkit.testing.generators import check_limit, check_seed, check_stop, check_supports
+from embedkit.types import Candidate, Message
+
+Check = Callable[[Callable[[], Generator]], None]
+
+NAMES = [row.name for row in registry.rows("generator")]
+VARIANTS = {
+    "cohere": ["cohere:command-a-03-2025?base_url={cohere}&requests_per_minute=100000"],
+    "openai": ["openai:local-chat?base_url={openai}"],
+}
+"""Specs of each name; one that is not listed is checked as it stands."""
+SPECS = [spec for name in NAMES for spec in VARIANTS.get(name, [name])]
+
+
+@pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("spec", SPECS)
+def test_generator(spec: str, check: Check, on_loopback: Callable[[str], str]) -> None:
+    address = on_loopback(spec)
+    check(lambda: registry.create("generator", address))
+
+
+def test_all_checks_in_one_call() -> None:
+    check_generator(EchoGenerator)
+
+
+class Bare(BaseGenerator):
+    """Knows no parameter at all."""
+
+    model_id = "bare"
+
+    def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
+        return [Candidate(f"{i}", "stop") for i in range(sampling.n)]
+
+
+def test_a_generator_that_knows_no_parameter_passes() -> None:
+    check_generator(Bare)
+
+
+@pytest.mark.parametrize("check", [check_seed, check_limit, check_stop])
+def test_a_parameter_that_is_promised_and_not_honoured_is_noticed(check: Check) -> None:
+    class Boasting(Bare):
+        supports: ClassVar[frozenset[str]] = frozenset({"seed", "max_tokens", "stop"})
+
+    with pytest.raises(AssertionError):
+        check(Boasting)
+
+
+def test_a_refusal_that_does_not_say_what_is_honoured_is_noticed() -> None:
+    class Lying(EchoGenerator):
+        def _check_sampling(self, sampling: Sampling) -> None:
+            return
+
+    with pytest.raises(AssertionError):
+        check_supports(Lying)
