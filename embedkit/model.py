@@ -86,6 +86,9 @@ class ModelChoice:
         manifest = read_manifest(self.layout)
         if manifest is not None:
             manifest.model.expect(made.model_id, self.layout.root.name)
+            learn = getattr(made, "learn_dim", None)
+            if learn is not None:
+                learn(manifest.model.dim)
         return made
 
     def describe(self, own_dim: int | None = None) -> Model:

@@ -61,6 +61,8 @@ def planned_costs(report: Report | MigrationReport) -> list[str]:
     """Return what a managed model would take; nothing where the model runs here."""
     if report.estimated_tokens is None:
         return []
+    from embedkit.managed.budget import dollars
+
     cost = "price unknown" if report.cost is None else f"about {dollars(report.cost)}"
     lines = [f"  {count(report.estimated_tokens, 'token')} by estimate, {cost}"]
     if report.rate_limit_seconds:
@@ -72,17 +74,14 @@ def costs(report: Report | MigrationReport) -> list[str]:
     """Return what a managed model was paid; nothing where the model runs here."""
     if not report.estimated_tokens:
         return []
+    from embedkit.managed.budget import dollars
+
     estimate = f"{report.estimated_tokens:,} estimated"
     if report.billed_tokens is None:
         told = f"  {estimate} tokens; the service does not say what it bills"
     else:
         told = f"  {count(report.billed_tokens, 'token')} billed ({estimate})"
     return [told if report.cost is None else f"{told}, {dollars(report.cost)}"]
-
-
-def dollars(amount: float) -> str:
-    """Return an amount of US dollars, with as many decimals as it needs."""
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
 def advise(session: Session, report: Report, *, next_step: bool) -> None:

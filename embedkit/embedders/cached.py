@@ -55,8 +55,24 @@ class CachedEmbedder:
 
     @property
     def dim(self) -> int:
-        """Width of the vectors."""
-        return self.inner.dim
+        """Width of the vectors; asked of the embedder behind where nothing here tells it."""
+        return self._known_dim() or self.inner.dim
+
+    def learn_dim(self, dim: int) -> None:
+        """Tell the embedder behind how wide its vectors are, if it has to ask."""
+        if getattr(self.inner, "known_dim", dim) is None:
+            learner: Any = self.inner
+            learner.learn_dim(dim)
+
+    def _known_dim(self) -> int | None:
+        if not hasattr(self.inner, "known_dim"):
+            return self.inner.dim
+        if self.inner.known_dim is None:
+            for space in self.cache.info(model=self.model_id).spaces:
+                if space.model_id == self.model_id:
+                    self.learn_dim(space.dim)
+        known: int | None = self.inner.known_dim
+        return known
 
     @property
     def precision(self) -> Precision:
@@ -120,6 +136,8 @@ class CachedEmbedder:
 
     def cached_contents(self, input_type: InputType = "document") -> NDArray[np.void]:
         """Return the content keys of all texts whose vectors are in the cache, 16 bytes each."""
+        if self._known_dim() is None:
+            return np.empty(0, "V16")  # nothing of this model is there, and asking would cost
         return self.cache.contents(self._space(input_type))
 
     def check_access(self) -> None:

@@ -113,7 +113,7 @@ class CohereEmbedder(ManagedEmbedder):
         """Model, width and how texts are cut: all that the vectors depend on."""
         extra = "" if self.truncate == "END" else f" truncate={self.truncate}"
         extra += "" if self.precision == "float32" else f" precision={self.precision}"
-        return f"cohere:{self.model} dimension={self.dim}{extra}"
+        return f"cohere:{self.model}{self._named_dim}{extra}"
 
     @property
     def max_tokens(self) -> int | None:

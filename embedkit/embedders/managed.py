@@ -95,6 +95,7 @@ class ManagedEmbedder(BaseEmbedder):
         self._published = published
         self._precision = precision
         self._width = Lazy(self._ask_width)
+        self._learnt: int | None = None
 
     @abstractmethod
     def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
@@ -116,7 +117,25 @@ class ManagedEmbedder(BaseEmbedder):
     @property
     def dim(self) -> int:
         """Width of the vectors; of a model that is not known here, learnt from a vector."""
-        return self.dimension or self._published or self._width.get()
+        return self.known_dim or self._width.get()
+
+    @property
+    def known_dim(self) -> int | None:
+        """Width of the vectors, where nobody need be asked for it."""
+        return self.dimension or self._published or self._learnt
+
+    def learn_dim(self, dim: int) -> None:
+        """Take the width from whoever has vectors of this model already."""
+        self._learnt = dim
+
+    @property
+    def _named_dim(self) -> str:
+        """The width as part of the model's name; a model of one width, not known here, needs none.
+
+        Learning it costs a request, and whoever only wants the name should not pay.
+        """
+        named = self.dimension or self._published
+        return f" dimension={named}" if named else ""
 
     @property
     def precision(self) -> Precision:

@@ -104,7 +104,7 @@ class OpenAIEmbedder(ManagedEmbedder):
         extra = f" query_prefix={self.query_prefix!r}" if self.query_prefix else ""
         extra += f" document_prefix={self.document_prefix!r}" if self.document_prefix else ""
         extra += "" if self.precision == "float32" else f" precision={self.precision}"
-        return f"openai:{self.model} dimension={self.dim}{extra}"
+        return f"openai:{self.model}{self._named_dim}{extra}"
 
     def _connect(self) -> OpenAIAccount:
         # A query out of the cache need not wait for the client to load.

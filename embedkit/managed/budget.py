@@ -13,6 +13,12 @@ _MARKS = 2
 """Tokens that a service may add to a text: for its beginning and its end."""
 
 
+def dollars(amount: float) -> str:
+    """Return an amount of US dollars with as many decimals as it needs, two at least."""
+    whole, _, rest = f"{amount:,.6f}".partition(".")
+    return f"${whole}.{rest.rstrip('0').ljust(2, '0')}"
+
+
 class BudgetReached(Exception):  # noqa: N818 -- a run that stops where it was told to has not failed
     """The next request might cost more than is left."""
 
@@ -94,7 +100,9 @@ class Meter:
         most = unsure * max(CHARACTERS, self._worst * _SAFETY) + unsure_inputs * _MARKS
         if (self.billed_tokens + most) * self.price / 1e6 <= self.max_cost:
             return None
-        told = f"{self.cost:.4f} was spent, and the next text might cost more than is left"
+        told = f"{dollars(self.cost)} was spent, and the next text might cost more than is left"
         if self.lost_tokens:
             told += " (answers that never came may be billed too)"
-        return BudgetReached(f"stopped before --max-cost {self.max_cost:g} is crossed: {told}")
+        return BudgetReached(
+            f"stopped before --max-cost {dollars(self.max_cost)} is crossed: {told}"
+        )
