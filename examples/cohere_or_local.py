@@ -4,8 +4,8 @@ With a key of your own, or without one::
 
     CO_API_KEY=... python examples/cohere_or_local.py
 
-Vectors of two models cannot be mixed, so each has a collection of its own. Here everything lies in a
-temporary folder; leave out ``home`` to keep it, and what was paid for is not paid for again.
+Vectors of two models cannot be mixed, so each has a collection of its own. Here everything lies in
+a temporary folder; leave out ``home`` to keep it, and what was paid for is not paid for again.
 """
 
 from __future__ import annotations

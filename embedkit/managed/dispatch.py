@@ -116,7 +116,8 @@ class Dispatcher(Generic[T]):
         self._threads: list[threading.Thread] = []
         self._waiting: deque[Batch] = deque()
         self._flying = 0
-        self._taken = self._interrupted = False
+        self._interrupted = False
+        self._held: list[Outcome[T]] = []
         self._refused = self._exhausted = 0
         self._fatal: BaseException | None = None
 
@@ -138,6 +139,8 @@ class Dispatcher(Generic[T]):
                     if outcome is None:
                         raise KeyboardInterrupt
                     yield from self._settle(outcome)
+                if self._fatal is None:
+                    yield from self._release()
         except KeyboardInterrupt as error:
             self._fatal = error
             self._stop.set()
@@ -247,7 +250,8 @@ class Dispatcher(Generic[T]):
             assert outcome.answer is not None
             billed = self._billed(outcome.answer)
             self._meter.settle(batch.total, len(batch.places), billed)
-            self._taken, self._refused, self._exhausted = True, 0, 0
+            self._refused = self._exhausted = 0
+            yield from self._release()
             yield outcome
             return
         self._meter.cancel(batch.total, len(batch.places))
@@ -256,18 +260,26 @@ class Dispatcher(Generic[T]):
         if self._ends(error, batch):
             self._end(error)
         elif len(batch.places) == 1:
-            yield outcome
+            # As long as nothing was ever taken, it may be the request that is refused.
+            self._held.append(outcome)
+            if self._service.answered:
+                yield from self._release()
         elif isinstance(error, RejectedError):
             self._waiting.extendleft(reversed(batch.halves()))
         else:
             # Behind the others: if they fare better, it is this batch; else the service is down.
             self._waiting.extend(batch.halves())
 
+    def _release(self) -> Iterator[Outcome[T]]:
+        """Tell of the inputs that were refused, now that it is known to be their fault."""
+        held, self._held = self._held, []
+        yield from held
+
     def _ends(self, error: BaseException, batch: Batch) -> bool:
         """Whether no other input could do better."""
         if isinstance(error, RejectedError):
             self._refused += len(batch.places) == 1
-            return not self._taken and self._refused >= _ALL_REFUSED
+            return not self._service.answered and self._refused >= _ALL_REFUSED
         if isinstance(error, UnavailableError) and error.reached:
             # An input may be what it fails on; where others fail as well, it is not the input.
             self._exhausted += 1

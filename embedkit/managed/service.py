@@ -151,13 +151,7 @@ class Service:
             enough = lost() if lost is not None and _may_be_billed(trouble) else None
             error = self._final(trouble)
             if error is None and attempt >= self._patience(trouble, patience):
-                times = "once" if attempt == 1 else f"{attempt} times"
-                error = UnavailableError(
-                    f"{self.name} at {self.address} failed {times}: {trouble.message}",
-                    do="what was done is kept: run the same command again later",
-                    status=trouble.status,
-                    reached=trouble.kind != "unreachable",
-                )
+                error = self._exhausted(trouble, attempt)
             if error is not None:
                 raise error
             if enough is not None:
@@ -251,6 +245,15 @@ class Service:
                 status=trouble.status,
             )
         return None
+
+    def _exhausted(self, trouble: Trouble, attempts: int) -> ProviderError:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return UnavailableError(
+            f"{self.name} at {self.address} failed {times}: {trouble.message}",
+            do="what was done is kept: run the same command again later",
+            status=trouble.status,
+            reached=trouble.kind != "unreachable",
+        )
 
     def _patience(self, trouble: Trouble, attempts: int) -> int:
         if trouble.kind == "unreachable" and not self.answered:

@@ -77,7 +77,7 @@ def all_right(collection: embedkit.Collection, lines: list[str]) -> None:
 def stored_vectors(view: Any) -> dict[str, np.ndarray]:
     """Return the vector of each record by its id."""
     rows = view.cursor.execute("SELECT id, row FROM records").fetchall()
-    return {id: np.asarray(view.vectors[int(row)]) for id, row in rows}
+    return {id: np.array(view.vectors.matrix[row]) for id, row in rows}
 
 
 def searches(collection: embedkit.Collection, lines: list[str]) -> None:
@@ -88,7 +88,8 @@ def searches(collection: embedkit.Collection, lines: list[str]) -> None:
 
 def test_5000_texts_under_all_faults_at_once(serve: Any, home: Path, quick: None) -> None:
     limits = Limits(inputs=2000, window=2.0)
-    faults = {"chances": EVERY_FAULT, "seed": 11}
+    faults = {"script": random.Random(4).sample(list(EVERY_FAULT), len(EVERY_FAULT))}
+    faults |= {"chances": EVERY_FAULT, "seed": 11}
     server: CohereServer = serve("cohere", faults=faults, limits=limits, latency=0.01)
     lines = texts(5000)
     lines[2500] += " REJECT-ME"
@@ -101,7 +102,7 @@ def test_5000_texts_under_all_faults_at_once(serve: Any, home: Path, quick: None
             break
     assert (report.status, report.failed, len(collection)) == ("done", 1, 4999)
     stats = server.stats()
-    assert set(EVERY_FAULT).difference(stats["faults"]) <= {"429:0.02", "slow:0.05", "status:502"}
+    assert set(stats["faults"]) == {fault.partition(":")[0] for fault in EVERY_FAULT}
     assert stats["resent"] == {}
     assert stats["largest_batch"] <= 96
     assert stats["violations"] == {}
@@ -151,20 +152,19 @@ def sent_documents(server: Any) -> list[str]:
 
 def test_killed_at_ten_random_moments(serve: Any, index: Index, home: Path, tmp_path: Path) -> None:
     server = serve("cohere", process=True, latency=0.03)
-    lines = texts(4000)
+    lines = texts(3000)
     source = write(tmp_path / "rows.csv", lines)
     moments = random.Random(8)
-    done = 0
     for _ in range(KILLS):
         before = server.stats()["requests"]
         process = index(server.url, source)
-        wanted = before + moments.randint(0, 6)
+        wanted = before + moments.randint(0, 4)
         while process.popen.poll() is None and server.stats()["requests"] < wanted:
-            time.sleep(0.005)
+            time.sleep(0.02)
         time.sleep(moments.uniform(0, 0.05))
         process.kill()
-        done = max(done, len(set(sent_documents(server))))
-    assert 96 < done < 4000, "the kills came while there was work"
+    done = len(set(sent_documents(server)))
+    assert 96 < done < 3000, "the kills came while there was work"
     process = index(server.url, source)
     assert process.end() == 0, process.errors
     sent = sent_documents(server)
@@ -223,15 +223,14 @@ def test_a_quota_that_is_used_up_and_restored(
         all_right(collection, lines)
 
 
-@pytest.mark.parametrize("after", [1, 5, 12])
 def test_ctrl_c_keeps_all_that_was_delivered(
-    serve: Any, index: Index, home: Path, tmp_path: Path, after: int
+    serve: Any, index: Index, home: Path, tmp_path: Path
 ) -> None:
     server: CohereServer = serve("cohere", latency=0.02)
     lines = texts(2500)
     source = write(tmp_path / "rows.csv", lines)
     process = index(server.url, source)
-    while len(server.entries()) < after:
+    while len(server.entries()) < 7:
         time.sleep(0.001)
     process.popen.send_signal(signal.SIGINT)
     assert process.end() == 130, (process.lines, process.errors)

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = {
     "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "numba", "numpy",
-    "pandas", "plotly", "polars", "pyarrow", "pynndescent", "safetensors", "scipy", "sentence_transformers",
-    "sklearn", "tokenizers", "torch", "tqdm", "transformers", "turbovec",
+    "pandas", "plotly", "polars", "pyarrow", "pynndescent", "safetensors", "scipy",
+    "sentence_transformers", "sklearn", "tokenizers", "torch", "tqdm", "transformers", "turbovec",
 }  # fmt: skip
 SEARCHING = {"ctranslate2", "duckdb", "numpy", "safetensors", "tokenizers", "turbovec"}
 """What a search may load; anything else heavy would make a person wait for nothing."""
