@@ -105,6 +105,10 @@ class ManagedEmbedder(BaseEmbedder):
         Raises what the account's classifier knows, or BadAnswerError.
         """
 
+    def _written(self, text: str, input_type: InputType) -> str:
+        """Return a text as it is sent, and billed."""
+        return text
+
     def check_access(self) -> None:
         """Refuse a missing key, and one that the service refuses, before any work is done.
 
@@ -193,7 +197,8 @@ class ManagedEmbedder(BaseEmbedder):
         for i, text in enumerate(texts):
             places.setdefault(text, []).append(i)
         unique = list(places)
-        tokens = list(map(estimate_tokens, unique))
+        written = [self._written(text, input_type) for text in unique]
+        tokens = list(map(estimate_tokens, written))
         batches = make_batches(
             tokens,
             most=self._fitting(self.max_inputs, self.limits.inputs_per_minute),
@@ -202,7 +207,7 @@ class ManagedEmbedder(BaseEmbedder):
         dim = self.dim  # learnt before, not within, a request: requests under way are counted
 
         def send(chosen: Sequence[int]) -> Reply:
-            rows, billed = self._ask([unique[i] for i in chosen], input_type)
+            rows, billed = self._ask([written[i] for i in chosen], input_type)
             return Reply(decode_floats(rows, len(chosen), dim), billed)
 
         attempts = _QUERY_ATTEMPTS if input_type == "query" else None

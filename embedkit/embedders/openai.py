@@ -112,12 +112,12 @@ class OpenAIEmbedder(ManagedEmbedder):
 
         return OpenAIAccount(self.base_url)
 
-    def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
+    def _written(self, text: str, input_type: InputType) -> str:
         prefix = self.query_prefix if input_type == "query" else self.document_prefix
-        body: dict[str, Any] = {
-            "model": self.model,
-            "input": [f"{prefix}{text}" or " " for text in texts],
-        }
+        return f"{prefix}{text}" or " "
+
+    def _ask(self, texts: Sequence[str], input_type: InputType) -> tuple[Any, int | None]:
+        body: dict[str, Any] = {"model": self.model, "input": list(texts)}
         if self.dimension is not None:
             body["dimensions"] = self.dimension
         answer = self._post(body)

@@ -19,6 +19,7 @@ from embedkit.errors import (
     RejectedError,
     UnavailableError,
 )
+from embedkit.managed.budget import BudgetReached, Meter
 from tests.servers import openai as protocol
 from tests.servers import vectors
 from tests.servers.openai import OpenAIServer
@@ -104,6 +105,15 @@ def test_prefixes_are_sent_and_named(make: Make, openai_server: OpenAIServer) ->
     embedder.embed(["Rome"], input_type="clustering")
     sent = [entry.texts for entry in openai_server.entries()]
     assert sent == [("query: Rome",), ("passage: Rome",), ("passage: Rome",)]
+
+
+def test_a_prefix_counts_against_a_budget(make: Make, openai_server: OpenAIServer) -> None:
+    prefix = "Represent this sentence for searching relevant passages of any kind whatever: "
+    meter = Meter(max_cost=0.02 * 300 / 1e6, price=0.02)  # 300 tokens
+    texts = [f"text {i}" for i in range(100)]
+    with pytest.raises(BudgetReached):
+        list(make(document_prefix=prefix).embed_stream(texts, meter=meter))
+    assert 0 < openai_server.stats()["billed_tokens"] <= 300
 
 
 def test_blanks_at_the_end_of_a_prefix_survive_a_spec(make: Make) -> None:
