@@ -100,7 +100,7 @@ class Collection(Migrating):
         """
         from embedkit.ingest.choose import split_columns
         from embedkit.ingest.limits import check_limit
-        from embedkit.ingest.run import Request
+        from embedkit.ingest.prepare import Request
         from embedkit_connectors import open_source
 
         self.check_access()
@@ -146,7 +146,7 @@ class Collection(Migrating):
         DimensionMismatchError
             The vectors are not as wide as the collection's, or not one a record.
         """
-        from embedkit.ingest.run import Request
+        from embedkit.ingest.prepare import Request
         from embedkit_connectors.memory import MemorySource
 
         if isinstance(records, (Record, dict)):
@@ -171,7 +171,7 @@ class Collection(Migrating):
         )
 
     def _plan(self, request: Any) -> Report:
-        from embedkit.ingest.run import planned_report, stage_and_plan
+        from embedkit.ingest.prepare import planned_report, stage_and_plan
         from embedkit.ingest.spending import Spending
         from embedkit.store.database import connect_planner, database_errors
         from embedkit.store.ledger import billing_ratio

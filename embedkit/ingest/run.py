@@ -4,56 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from embedkit.ingest.choose import Choice
 from embedkit.ingest.deliver import STREAMED, BatchSize, count_tokens, deliver, streams
-from embedkit.ingest.plan import Known, Plan, cached_contents, make_plan, remove_gone
+from embedkit.ingest.plan import Plan, remove_gone
+from embedkit.ingest.prepare import Request, known_source, plan_notes, stage_and_plan
 from embedkit.ingest.spending import Spending, paid_counts
-from embedkit.ingest.stage import Progress, Stage
+from embedkit.ingest.stage import Stage
 from embedkit.ingest.todo import Todo, in_range
 from embedkit.managed.budget import BudgetReached
-from embedkit.protocols import Embedder, Source
+from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
-from embedkit.store.database import Connection, is_interrupt, scalar
-from embedkit.store.vectors import VectorFile, vector_keys
+from embedkit.store.database import is_interrupt, scalar
+from embedkit.store.vectors import vector_keys
 from embedkit.store.writer import Writer
 from embedkit.types import Delivery, Report
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys, Vectors
+    from embedkit.types import Keys
 
-_ANONYMOUS = "memory"
-"""The name of records in memory: each time others, so that no columns are remembered of them."""
 PUBLISH_SECONDS = 30.0
 """How often a long run publishes what it has; readers see it from then on."""
 Status = Literal["done", "stopped", "interrupted", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for."""
-
-    source: Source
-    text: Sequence[str] | None = None
-    id: str | None = None
-    sync: bool = False
-    partial: bool = False
-    """The source holds some records, not all there are: nothing is gone for not being in it."""
-    progress: Progress | None = None
-    vectors: Vectors | None = None
-    """Vectors that the user brought, shape (rows of the source, dim), in the source's order."""
-    retry_failed: bool = False
-    """Send texts again that the model refused in an earlier run."""
-    max_cost: float | None = None
-    """US dollars that the run may spend."""
-    max_texts: int | None = None
-    """Texts that the run may send to the model."""
 
 
 @dataclass
@@ -67,67 +44,6 @@ class Counts:
     failed: int = 0
     removed: int = 0
     notes: list[str] = field(default_factory=list)
-
-
-def known_source(connection: Connection, name: str) -> tuple[int | None, Choice | None]:
-    """Return the number of a source in the collection and the columns it was read with."""
-    row = connection.execute(
-        "SELECT source, text_columns, id_column FROM sources WHERE name = ?", [name]
-    ).fetchone()
-    if row is None:
-        return None, None
-    return int(row[0]), Choice(tuple(row[1]), row[2]) if row[1] else None
-
-
-def stage_and_plan(
-    connection: Connection,
-    request: Request,
-    vectors: VectorFile | None,
-    embedder: Embedder | None,
-    own_rows: Keys | None = None,
-) -> tuple[Stage, Plan]:
-    """Read the source and compare it with the records; changes nothing."""
-    number, remembered = known_source(connection, request.source.name)
-    if request.source.name == _ANONYMOUS:
-        remembered = None
-    stage = Stage(connection, request.source)
-    stage.load(text=request.text, id=request.id, remembered=remembered, progress=request.progress)
-    known = _known(embedder, request)
-    return stage, make_plan(stage, vectors, None if request.partial else number, own_rows, known)
-
-
-def _known(embedder: Any, request: Request) -> Known:
-    """Return what the home's cache and earlier runs know of the model's texts."""
-    if embedder is None:
-        return Known()
-    return Known(
-        cached=cached_contents(embedder),
-        refused_by=None if request.retry_failed else embedder.model_id,
-    )
-
-
-def planned_report(
-    collection: str, request: Request, plan: Plan, spending: Spending, seconds: float
-) -> Report:
-    """Say what a run would do."""
-    return Report(
-        collection=collection,
-        source=request.source.label,
-        records=plan.records,
-        new=plan.new,
-        changed=plan.changed,
-        unchanged=plan.unchanged,
-        removed=plan.gone if request.sync and plan.complete else 0,
-        gone=plan.gone,
-        failed=plan.failed,
-        embedded=plan.to_embed,
-        reused=plan.reused,
-        cached=plan.cached,
-        seconds=round(seconds, 3),
-        status="planned",
-        notes=_notes(request, plan),
-        **spending.planned(plan.to_embed, plan.tokens),
-    )
 
 
 class Run:
@@ -210,7 +126,7 @@ class Run:
         ]
         self._first_seq = int(scalar(connection, "SELECT coalesce(max(seq), -1) + 1 FROM records"))
         self.counts.failed = plan.failed
-        self.counts.notes += _notes(self.request, plan)
+        self.counts.notes += plan_notes(self.request, plan)
 
     def _register(self, choice: Choice) -> int:
         connection = self.writer.connection
@@ -412,13 +328,3 @@ def _ledger_counts(report: Report) -> dict[str, int | float]:
         "reused", "truncated", "tokens_cut", "seconds",
     )  # fmt: skip
     return {name: getattr(report, name) for name in names} | paid_counts(report)
-
-
-def _notes(request: Request, plan: Plan) -> tuple[str, ...]:
-    notes = plan.notes
-    if request.sync and plan.gone and not plan.complete:
-        notes += (
-            f"{plan.gone:,} records are not in the source any more, but were not removed: some "
-            "rows could not be read, and these may be among them",
-        )
-    return notes
