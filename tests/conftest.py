@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from tests.servers.fixtures import cohere_server as cohere_server
 from tests.servers.fixtures import on_loopback as on_loopback
 from tests.servers.fixtures import openai_server as openai_server
 from tests.servers.fixtures import serve as serve
+
+# What was started in the background of a script ignores Ctrl-C, and so would what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Opener = Callable[..., Collection]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import sqlite3
 import tempfile
@@ -53,8 +54,13 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 SPACE = Space("model dim=48", "document", 48)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("dim", [1, 7, 64, 1536, 20_000])
+@pytest.mark.parametrize(
+    ("dim", "precision"),
+    [
+        *itertools.product([8, 64, 1536, 20_000], PRECISIONS),
+        *itertools.product([1, 7], ["float32", "int8"]),  # bits fill whole bytes
+    ],
+)
 def test_rows_come_back_bit_for_bit(cache: VectorCache, precision: Precision, dim: int) -> None:
     space = Space("m", "document", dim, precision)
     n = 2 * capacity(space) + 3 if dim > 64 else 50

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from embedkit import open as open_collection
 from embedkit.caching import Space, VectorCache
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.embedders.cached import CachedEmbedder
@@ -347,3 +349,22 @@ def test_many_texts_are_looked_up_in_parts(
     assert same_bits(cached.embed(texts), fresh(texts))
     assert len(inner.sent) == 37
     assert isinstance(inner, BaseEmbedder)
+
+
+def test_a_width_that_somebody_knows_is_not_asked_for(
+    openai_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "good-key")
+    spec = f"openai:local-embed?base_url={openai_server.url}"
+    with open_collection("q", home=tmp_path, embedder=spec) as collection:
+        plan = collection.index([{"text": "one"}, {"text": "two"}], dry_run=True)
+        assert plan.embedded == 2
+        assert openai_server.entries("embed") == [], "a plan costs nothing"
+        collection.index([{"text": "one"}, {"text": "two"}])
+        assert openai_server.stats()["sent"] == {"width": 1, "one": 1, "two": 1}
+    openai_server.reset_log()
+    with open_collection("q", home=tmp_path) as collection:
+        collection.search("one")
+    with open_collection("other", home=tmp_path, embedder=spec) as collection:
+        collection.index([{"text": "one"}, {"text": "three"}])
+    assert openai_server.stats()["sent"] == {"one": 1, "three": 1}, "a query, and a new text"
