@@ -103,8 +103,13 @@ def _message(body: Any) -> str:
             found = found.get("message") or ""
         body = found
     text = " ".join(str(body or "").split())
-    return "" if text.startswith("<") else text[:300]
+    return "" if text.startswith("<") else _shortened(text, 300)
 
 
 def _brief(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return _shortened(str(error).strip().partition("\n")[0], 200) or type(error).__name__
+
+
+def _shortened(text: str, most: int) -> str:
+    """Cut a text between words: of a key that it repeats nothing stays that is not recognised."""
+    return text if len(text) <= most else text[: most + 1].rpartition(" ")[0]

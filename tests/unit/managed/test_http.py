@@ -133,3 +133,18 @@ def test_the_key_is_hidden_wherever_a_service_repeats_it() -> None:
     hidden = hiding("k-123", lambda error: Trouble("key", f"bad key k-123: {error}"))
     assert hidden(ValueError("k-123!")) == Trouble("key", "bad key [the key]: [the key]!")
     assert hiding("k", lambda error: None)(ValueError()) is None
+
+
+@given(before=st.integers(0, 320))
+def test_a_message_that_is_cut_holds_no_part_of_the_key(before: int) -> None:
+    key = "sk-" + "K" * 40
+    said = f"{'x ' * (before // 2)}{'x' * (before % 2)} key={key} is bad"
+
+    def classify(error: Exception) -> Trouble | None:
+        body = {"message": said}
+        return transport_trouble(error) or answer_trouble(401, body, {})
+
+    for error in (ValueError(), httpx.ConnectError(said)):
+        trouble = hiding(key, classify)(error)
+        assert trouble is not None
+        assert "KK" not in trouble.message
