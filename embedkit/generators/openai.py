@@ -163,9 +163,9 @@ def _choices(items: Any, n: int) -> list[dict[str, Any]]:
 
 
 def _tokens(told: Any) -> list[Token]:
-    items = told.get("content") if isinstance(told, dict) else None
+    items = (told.get("content") if isinstance(told, dict) else None) or []
     tokens: list[Token] = []
-    for item in items or ():
+    for item in items if isinstance(items, list) else [None]:
         logprob = item.get("logprob") if isinstance(item, dict) else None
         if not isinstance(logprob, (int, float)):
             raise BadAnswerError("a token in its answer has no log-probability")
