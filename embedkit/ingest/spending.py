@@ -19,6 +19,8 @@ class Spending:
     embedder : Embedder or None
     max_cost : float or None
         US dollars that the run may spend.
+    max_texts : int or None
+        Texts that the run may send.
     ratio : float or None
         Tokens that earlier runs were billed over those estimated for them.
 
@@ -29,7 +31,12 @@ class Spending:
     """
 
     def __init__(
-        self, embedder: Embedder | None, max_cost: float | None, ratio: float | None = None
+        self,
+        embedder: Embedder | None,
+        max_cost: float | None,
+        max_texts: int | None = None,
+        *,
+        ratio: float | None = None,
     ) -> None:
         managed: Any = getattr(embedder, "inner", embedder)
         self._managed: Any = managed if hasattr(managed, "price") else None
@@ -45,7 +52,7 @@ class Spending:
                 do=f"write it in embedkit.toml, in US dollars for a million tokens: [prices] "
                 f'"{name}" = ...',
             )
-        self.meter = Meter(max_cost, price or 0.0)
+        self.meter = Meter(max_cost, price or 0.0, max_texts)
         self._price = price
 
     def planned(self, texts: int, tokens: int) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 import tempfile
 import threading
 import time
@@ -207,6 +209,21 @@ def test_max_texts_is_exact(filled: Open, cohere_server: CohereServer, most: int
     assert report.embedded == 250 - most
     assert sorted(documents(cohere_server)) == sorted(row["text"] for row in rows(250))
     sound(cohere_server, collection)
+
+
+def test_max_texts_holds_where_the_cache_has_lost_what_the_plan_counted_on(
+    filled: Open, cohere_server: CohereServer, home: Path
+) -> None:
+    filled("first").index(source(rows(300)))
+    with contextlib.closing(sqlite3.connect(home / ".cache" / "vectors.sqlite")) as cache, cache:
+        cache.execute("UPDATE vectors SET rows = zeroblob(length(rows))")
+    report = filled("second").index(source(rows(300)), max_texts=10)
+    assert (report.status, report.embedded) == ("stopped", 10)
+    assert len(documents(cohere_server)) == 310
+    assert any("--max-texts 10" in note for note in report.notes)
+    report = filled("second").index(source(rows(300)))
+    assert (report.status, len(filled("second"))) == ("done", 300)
+    assert len(documents(cohere_server)) == 600
 
 
 def test_stop_and_go_on_sends_nothing_twice(filled: Open, cohere_server: CohereServer) -> None:
