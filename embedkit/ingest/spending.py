@@ -43,6 +43,12 @@ class Spending:
         self._ratio = ratio or 1.0
         self.meter: Meter | None = None
         if self._managed is None:
+            if max_cost is not None and hasattr(embedder, "embed_stream"):
+                raise InvalidInputError(
+                    f"expected an embedder with a price for --max-cost, {managed.model_id} tells "
+                    "none",
+                    do="limit the texts instead: --max-texts",
+                )
             return
         price = self._managed.price
         if max_cost is not None and price is None:

@@ -236,6 +236,25 @@ def test_stop_and_go_on_sends_nothing_twice(filled: Open, cohere_server: CohereS
     sound(cohere_server, collection)
 
 
+def test_a_streaming_embedder_without_a_price_takes_no_limit_of_cost(
+    cohere_server: CohereServer, home: Path
+) -> None:
+    """One of somebody else's: a limit that nobody keeps must not be taken."""
+
+    class Foreign:
+        def __init__(self) -> None:
+            behind = cohere(cohere_server)
+            self.model_id, self.dim = behind.model_id, behind.dim
+            self.embed, self.embed_batch = behind.embed, behind.embed_batch
+            self.embed_stream = behind.embed_stream
+
+    collection = embedkit.open("q", home=home, embedder=Foreign())
+    with pytest.raises(InvalidInputError, match="price for --max-cost"):
+        collection.index(source(rows(3)), max_cost=0.0)
+    assert documents(cohere_server) == []
+    assert collection.index(source(rows(3)), max_texts=2).embedded == 2
+
+
 @pytest.mark.parametrize("most", [-1, 1.5, True, "many"])
 def test_limits_that_cannot_be_meant(filled: Open, most: Any) -> None:
     with pytest.raises(InvalidInputError, match="max_texts"):
