@@ -285,7 +285,7 @@ def _grown(times: int, factor: int = 1) -> float:
     Full jitter would at times not wait at all; half of it keeps the waits growing.
     """
     doublings = min(times - 1, 30)  # enough for any bound; a float has no room for thousands
-    longest = factor * min(_FIRST_WAIT * 2**doublings, _LONGEST_WAIT)
+    longest = factor * min(math.ldexp(_FIRST_WAIT, doublings), _LONGEST_WAIT)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
