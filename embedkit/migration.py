@@ -330,7 +330,7 @@ class Migration:
             ndcg_at_10_old=self._comparison.ndcg_old,
             ndcg_at_10_new=self._comparison.ndcg_new,
             failures=tuple(done.failures) if done else (),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self._spending.notes()),
             **self._spending.done(),
         )
 

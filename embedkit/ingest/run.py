@@ -305,7 +305,7 @@ class Run:
             status=status,
             truncated=truncated,
             tokens_cut=tokens_cut,
-            notes=tuple(self.counts.notes),
+            notes=(*self.counts.notes, *self._spending.notes()),
             **self._spending.done(),
         )
 

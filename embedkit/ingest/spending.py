@@ -85,6 +85,16 @@ class Spending:
             "cost": None if self._price is None else round(meter.cost, 6),
         }
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of the bill."""
+        lost = self.meter.lost_tokens if self.meter is not None else 0
+        if not lost:
+            return ()
+        return (
+            "the bill may be higher: the service may charge for answers that were lost on the "
+            f"way, about {lost:,} tokens",
+        )
+
 
 def paid_counts(report: Report | MigrationReport) -> dict[str, int | float]:
     """Return what the ledger keeps of what a run cost; nothing where the model runs here."""

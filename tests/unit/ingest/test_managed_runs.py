@@ -255,6 +255,20 @@ def test_a_streaming_embedder_without_a_price_takes_no_limit_of_cost(
     assert collection.index(source(rows(3)), max_texts=2).embedded == 2
 
 
+def test_answers_that_were_lost_are_told_beside_the_bill(
+    filled: Open, cohere_server: CohereServer
+) -> None:
+    cohere_server.fail("reset-body", "truncated-json")
+    report = filled().index(source(rows(90)))
+    assert report.billed_tokens is not None
+    assert cohere_server.stats()["billed_tokens"] > report.billed_tokens
+    lost = 2 * sum(estimate_tokens(row["text"]) for row in rows(90))
+    [note] = report.notes
+    assert f"about {lost:,} tokens" in note
+    assert list(filled().runs()[0].notes) == [note]
+    assert filled().index(source(rows(91))).notes == ()
+
+
 @pytest.mark.parametrize("most", [-1, 1.5, True, "many"])
 def test_limits_that_cannot_be_meant(filled: Open, most: Any) -> None:
     with pytest.raises(InvalidInputError, match="max_texts"):
