@@ -25,6 +25,11 @@ def check_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
+def shown_url(url: str) -> str:
+    """Return an address as messages show it: without a name and a password in it."""
+    return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
+
+
 def hiding(
     key: str, classify: Callable[[Exception], Trouble | None]
 ) -> Callable[[Exception], Trouble | None]:

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.errors import InvalidInputError
-from embedkit.managed.http import answer_trouble, check_url, hiding, retry_after, transport_trouble
+from embedkit.managed.http import (
+    answer_trouble,
+    check_url,
+    hiding,
+    retry_after,
+    shown_url,
+    transport_trouble,
+)
 from embedkit.managed.service import Trouble
 
 
@@ -18,6 +25,19 @@ from embedkit.managed.service import Trouble
 def test_addresses(url: str) -> None:
     assert check_url(url) == url
     assert check_url(url + "/") == url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:secret@host:8080/v1", "http://host:8080/v1"),
+        ("https://host/v1?key=secret", "https://host/v1"),
+        ("http://[::1]:80/v1", "http://[::1]/v1"),
+        ("https://host", "https://host"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
 
 
 @pytest.mark.parametrize(
