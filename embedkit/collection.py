@@ -184,7 +184,9 @@ class Collection(Migrating):
             with database_errors(published or self._layout.root):
                 vectors = view.vectors if view else None
                 _, plan = stage_and_plan(connection, request, vectors, self.embedder)
-                spending = Spending(self.embedder, request.max_cost, billing_ratio(connection))
+                spending = Spending(
+                    self.embedder, request.max_cost, ratio=billing_ratio(connection)
+                )
         finally:
             connection.close()
         return planned_report(self.name, request, plan, spending, time.monotonic() - began)

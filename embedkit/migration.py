@@ -112,7 +112,7 @@ def planned(
     name: str, manifest: Manifest, request: Request, gap: Gap, ratio: float | None, seconds: float
 ) -> MigrationReport:
     """Say what a migration would do."""
-    spending = Spending(request.embedder, request.max_cost, ratio)
+    spending = Spending(request.embedder, request.max_cost, ratio=ratio)
     return MigrationReport(
         collection=name,
         old=manifest.model.spec,
@@ -168,7 +168,7 @@ class Migration:
         self._number = 0
         self._gap = Gap(0, 0)
         self._fill: Fill | None = None
-        self._spending = Spending(request.embedder, request.max_cost)
+        self._spending = Spending(request.embedder, request.max_cost, request.max_texts)
         self._comparison = Comparison()
 
     def execute(self) -> MigrationReport:
@@ -330,7 +330,7 @@ class Migration:
             ndcg_at_10_old=self._comparison.ndcg_old,
             ndcg_at_10_new=self._comparison.ndcg_new,
             failures=tuple(done.failures) if done else (),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self._spending.notes()),
             **self._spending.done(),
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from embedkit.embedders.managed import ManagedEmbedder
 from embedkit.errors import InvalidInputError
+from embedkit.managed.decode import count_billed
 from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.types import InputType, Precision
@@ -144,7 +144,5 @@ class CohereEmbedder(ManagedEmbedder):
                 **options,
             )
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
-        billed: Any = getattr(units, "input_tokens", None)
         rows = getattr(getattr(answer, "embeddings", None), "base64", None)
-        told = isinstance(billed, (int, float)) and 0 <= billed < math.inf  # the SDK checks nothing
-        return rows, int(billed) if told else None
+        return rows, count_billed(getattr(units, "input_tokens", None))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.embedders.managed import ManagedEmbedder
 from embedkit.errors import InvalidInputError
+from embedkit.managed.decode import count_billed
 from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.managed.service import BadAnswerError
@@ -123,7 +124,7 @@ class OpenAIEmbedder(ManagedEmbedder):
         answer = self._post(body)
         usage = answer.get("usage")
         billed = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-        return _ordered(answer.get("data")), billed if isinstance(billed, int) else None
+        return _ordered(answer.get("data")), count_billed(billed)
 
     def _post(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask for base64 where it is known: a quarter of the bytes, read 60 times as fast."""

@@ -163,9 +163,11 @@ def _choices(items: Any, n: int) -> list[dict[str, Any]]:
 
 
 def _tokens(told: Any) -> list[Token]:
-    items = told.get("content") if isinstance(told, dict) else None
+    items = (told.get("content") if isinstance(told, dict) else None) or ()
+    if not isinstance(items, (list, tuple)):
+        raise BadAnswerError("the log-probabilities in its answer are no list")
     tokens: list[Token] = []
-    for item in items or ():
+    for item in items:
         logprob = item.get("logprob") if isinstance(item, dict) else None
         if not isinstance(logprob, (int, float)):
             raise BadAnswerError("a token in its answer has no log-probability")

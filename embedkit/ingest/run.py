@@ -63,7 +63,7 @@ class Run:
         self.request = request
         self.counts = Counts()
         self._todo = Todo(writer.connection)
-        self._spending = Spending(embedder, request.max_cost)
+        self._spending = Spending(embedder, request.max_cost, request.max_texts)
         self._started = time.monotonic()
         self._next_publication = self._started + PUBLISH_SECONDS
         self._number = 0
@@ -305,7 +305,7 @@ class Run:
             status=status,
             truncated=truncated,
             tokens_cut=tokens_cut,
-            notes=tuple(self.counts.notes),
+            notes=(*self.counts.notes, *self._spending.notes()),
             **self._spending.done(),
         )
 

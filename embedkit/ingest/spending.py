@@ -19,6 +19,8 @@ class Spending:
     embedder : Embedder or None
     max_cost : float or None
         US dollars that the run may spend.
+    max_texts : int or None
+        Texts that the run may send.
     ratio : float or None
         Tokens that earlier runs were billed over those estimated for them.
 
@@ -29,13 +31,24 @@ class Spending:
     """
 
     def __init__(
-        self, embedder: Embedder | None, max_cost: float | None, ratio: float | None = None
+        self,
+        embedder: Embedder | None,
+        max_cost: float | None,
+        max_texts: int | None = None,
+        *,
+        ratio: float | None = None,
     ) -> None:
         managed: Any = getattr(embedder, "inner", embedder)
         self._managed: Any = managed if hasattr(managed, "price") else None
         self._ratio = ratio or 1.0
         self.meter: Meter | None = None
         if self._managed is None:
+            if max_cost is not None and hasattr(embedder, "embed_stream"):
+                raise InvalidInputError(
+                    f"expected an embedder with a price for --max-cost, {managed.model_id} tells "
+                    "none",
+                    do="limit the texts instead: --max-texts",
+                )
             return
         price = self._managed.price
         if max_cost is not None and price is None:
@@ -45,7 +58,7 @@ class Spending:
                 do=f"write it in embedkit.toml, in US dollars for a million tokens: [prices] "
                 f'"{name}" = ...',
             )
-        self.meter = Meter(max_cost, price or 0.0)
+        self.meter = Meter(max_cost, price or 0.0, max_texts)
         self._price = price
 
     def planned(self, texts: int, tokens: int) -> dict[str, Any]:
@@ -71,6 +84,16 @@ class Spending:
             "billed_tokens": meter.billed_tokens if meter.told else None,
             "cost": None if self._price is None else round(meter.cost, 6),
         }
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of the bill."""
+        lost = self.meter.lost_tokens if self.meter is not None else 0
+        if not lost:
+            return ()
+        return (
+            "the bill may be higher: the service may charge for answers that were lost on the "
+            f"way, about {lost:,} tokens",
+        )
 
 
 def paid_counts(report: Report | MigrationReport) -> dict[str, int | float]:

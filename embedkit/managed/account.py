@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from embedkit import settings
 from embedkit.errors import CredentialsError
-from embedkit.managed.http import check_url, hiding
+from embedkit.managed.http import check_url, hiding, shown_url
 from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
 from embedkit.managed.service import BadAnswerError, Service, Trouble
@@ -118,4 +118,4 @@ class Account(ABC, Generic[C]):
         """Return an endpoint: ``embed``, ``rerank`` or ``chat``."""
         account = (self.base_url, hashlib.sha256(self.key.encode()).hexdigest(), endpoint)
         pacer = shared_pacer(account, limits)
-        return Service(self.name, self.base_url, pacer, self._classify, self.key_advice)
+        return Service(self.name, shown_url(self.base_url), pacer, self._classify, self.key_advice)

@@ -37,10 +37,13 @@ class Meter:
         In the currency of the price table; None for no limit.
     price : float
         Of a million tokens.
+    max_inputs : int or None
+        Texts that may be answered; None for no limit.
     """
 
     max_cost: float | None = None
     price: float = 0.0
+    max_inputs: int | None = None
     estimated_tokens: int = 0
     """Estimate for what was sent and answered."""
     billed_tokens: int = 0
@@ -49,6 +52,7 @@ class Meter:
     """Whether the service ever said what it bills."""
     lost_tokens: int = 0
     """Estimate for what was sent, may be billed, and was never answered well."""
+    _inputs: int = field(default=0, repr=False)
     _reserved: int = field(default=0, repr=False)
     _reserved_inputs: int = field(default=0, repr=False)
     _lost_inputs: int = field(default=0, repr=False)
@@ -73,6 +77,7 @@ class Meter:
         """Replace a reservation by the bill."""
         self.cancel(tokens, inputs)
         with self._lock:
+            self._inputs += inputs
             self.estimated_tokens += tokens
             self.billed_tokens += tokens if billed is None else billed
             if billed is not None:
@@ -93,6 +98,12 @@ class Meter:
             return self._refusal(0, 0)
 
     def _refusal(self, tokens: int, inputs: int) -> BudgetReached | None:
+        most_inputs = self.max_inputs
+        if most_inputs is not None and self._inputs + self._reserved_inputs + inputs > most_inputs:
+            return BudgetReached(
+                f"stopped at --max-texts {most_inputs:,}: more were to be sent than planned, since "
+                "the cache does not hold all that it did"
+            )
         if self.max_cost is None:
             return None
         unsure = self._reserved + self.lost_tokens + tokens

@@ -1,4 +1,4 @@
-"""Vectors out of an answer, checked: as many as texts, all of one width, all finite."""
+"""What is in an answer, checked: as many vectors as texts, of one width, finite; the bill."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from embedkit.managed.service import BadAnswerError
 
 if TYPE_CHECKING:
     from embedkit.types import Vectors
+
+_MOST_BILLED = 2**40
+"""Far more tokens than a request has, and few enough that the ledger can add them up."""
 
 
 def decode_floats(rows: Any, n: int, dim: int | None) -> Vectors:
@@ -40,6 +43,12 @@ def decode_floats(rows: Any, n: int, dim: int | None) -> Vectors:
     if not vectors.any(axis=1).all():
         raise BadAnswerError("a vector in its answer is zero")
     return vectors
+
+
+def count_billed(number: Any) -> int | None:
+    """Return the tokens that an answer says are billed; None where what it says is no count."""
+    counts = isinstance(number, (int, float)) and not isinstance(number, bool)
+    return int(number) if counts and 0 <= number <= _MOST_BILLED else None
 
 
 def _counted(rows: Any, n: int) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from embedkit import settings
 from embedkit.errors import EmbedkitError
 from embedkit.managed.account import Account
+from embedkit.managed.http import shown_url
 from embedkit.registry import Spec
 
 State: TypeAlias = Literal["ok", "absent", "broken"]
@@ -37,7 +38,7 @@ def _examined(kind: type[Account[Any]]) -> tuple[State, str, str]:
         trouble = account.ask(model)
     except EmbedkitError as error:
         return "broken", error.message, error.do
-    where = account.base_url
+    where = shown_url(account.base_url)
     if trouble is None:
         told = f"the key in {kind.key_variable} works; {kind.provider} would use {model} at {where}"
         return "ok", told, ""

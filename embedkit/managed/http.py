@@ -25,6 +25,11 @@ def check_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
+def shown_url(url: str) -> str:
+    """Return an address as messages show it: without a name and a password in it."""
+    return str(httpx.URL(url).copy_with(userinfo=b"", query=None))
+
+
 def hiding(
     key: str, classify: Callable[[Exception], Trouble | None]
 ) -> Callable[[Exception], Trouble | None]:
@@ -103,8 +108,13 @@ def _message(body: Any) -> str:
             found = found.get("message") or ""
         body = found
     text = " ".join(str(body or "").split())
-    return "" if text.startswith("<") else text[:300]
+    return "" if text.startswith("<") else _shortened(text, 300)
 
 
 def _brief(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return _shortened(str(error).strip().partition("\n")[0], 200) or type(error).__name__
+
+
+def _shortened(text: str, most: int) -> str:
+    """Cut a text between words: of a key that it repeats nothing stays that is not recognised."""
+    return text if len(text) <= most else text[: most + 1].rpartition(" ")[0]

@@ -265,18 +265,28 @@ class Service:
         busy = trouble.kind == "busy"
         # All threads together are too much, so their refusals count together; and the window of a
         # minute must pass before patience ends.
-        times, factor = (max(self._busy, 1), 2) if busy else (attempt, 1)
-        longest = factor * min(_FIRST_WAIT * 2 ** (times - 1), _LONGEST_WAIT)
-        # Full jitter would at times not wait at all; half of it keeps the waits growing.
-        wait = longest * random.uniform(0.5, 1.0)  # noqa: S311
+        wait = _grown(max(self._busy, 1), 2) if busy else _grown(attempt)
         if trouble.wait is not None:
-            wait = trouble.wait * random.uniform(1.0, 1.1)  # noqa: S311
+            asked = trouble.wait * random.uniform(1.0, 1.1)  # noqa: S311
+            # Once it is taken at its word. Who says 0, or the same again and again, or a date by
+            # another clock than ours, would have all patience used up within moments.
+            wait = asked if attempt == 1 and asked else max(asked, _grown(attempt))
         if busy:
             self.pacer.pause(wait)
         if stop is None:
             time.sleep(wait)
         elif stop.wait(wait):
             raise Abandoned
+
+
+def _grown(times: int, factor: int = 1) -> float:
+    """Return a wait that doubles each time up to a bound, by chance less, but never next to none.
+
+    Full jitter would at times not wait at all; half of it keeps the waits growing.
+    """
+    doublings = min(times - 1, 30)  # enough for any bound; a float has no room for thousands
+    longest = factor * min(math.ldexp(_FIRST_WAIT, doublings), _LONGEST_WAIT)
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def _may_be_billed(trouble: Trouble) -> bool:

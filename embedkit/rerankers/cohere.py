@@ -11,6 +11,7 @@ import numpy as np
 
 from embedkit.errors import InvalidInputError
 from embedkit.managed.cohere import CohereAccount, reading
+from embedkit.managed.decode import count_billed
 from embedkit.managed.dispatch import Dispatcher, make_batches
 from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
@@ -132,10 +133,10 @@ class CohereReranker(BaseReranker):
         client = self._endpoint.client
         with reading():
             answer = client.rerank(model=self.model, query=query, documents=list(texts), **options)
-        scores = _scores(getattr(answer, "results", None), len(texts))
+            scores = _scores(getattr(answer, "results", None), len(texts))
         units = getattr(getattr(answer, "meta", None), "billed_units", None)
         with self._lock:
-            self.billed_search_units += int(getattr(units, "search_units", None) or 0)
+            self.billed_search_units += count_billed(getattr(units, "search_units", None)) or 0
         return scores
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from embedkit.errors import InvalidInputError, UnsupportedOperationError
+from embedkit.errors import InvalidInputError, UnavailableError, UnsupportedOperationError
 from embedkit.generators.openai import OpenAIGenerator
 from tests.servers import chat
 from tests.servers import openai as protocol
@@ -112,6 +112,14 @@ def test_newer_models_call_the_limit_otherwise(
     for _ in range(2):
         assert generator.generate(PROMPT, max_tokens=2)[0].finish_reason == "length"
     assert [entry.status for entry in openai_server.entries("chat")] == [400, 200, 200]
+
+
+def test_log_probabilities_that_are_no_list_are_a_bad_answer(
+    make: Make, openai_server: OpenAIServer
+) -> None:
+    spoiled(openai_server, lambda payload: payload["choices"][0].update(logprobs={"content": 1}))
+    with pytest.raises(UnavailableError, match="are no list"):
+        make().generate(PROMPT, logprobs=True)
 
 
 def test_a_server_without_log_probabilities_says_so_once(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 import tempfile
 import threading
 import time
@@ -209,6 +211,21 @@ def test_max_texts_is_exact(filled: Open, cohere_server: CohereServer, most: int
     sound(cohere_server, collection)
 
 
+def test_max_texts_holds_where_the_cache_has_lost_what_the_plan_counted_on(
+    filled: Open, cohere_server: CohereServer, home: Path
+) -> None:
+    filled("first").index(source(rows(300)))
+    with contextlib.closing(sqlite3.connect(home / ".cache" / "vectors.sqlite")) as cache, cache:
+        cache.execute("UPDATE vectors SET rows = zeroblob(length(rows))")
+    report = filled("second").index(source(rows(300)), max_texts=10)
+    assert (report.status, report.embedded) == ("stopped", 10)
+    assert len(documents(cohere_server)) == 310
+    assert any("--max-texts 10" in note for note in report.notes)
+    report = filled("second").index(source(rows(300)))
+    assert (report.status, len(filled("second"))) == ("done", 300)
+    assert len(documents(cohere_server)) == 600
+
+
 def test_stop_and_go_on_sends_nothing_twice(filled: Open, cohere_server: CohereServer) -> None:
     for i in range(8):
         report = filled().index(source(rows(300)), max_texts=45)
@@ -217,6 +234,39 @@ def test_stop_and_go_on_sends_nothing_twice(filled: Open, cohere_server: CohereS
     assert sorted(documents(cohere_server)) == sorted(row["text"] for row in rows(300))
     assert [run.status for run in collection.runs()] == ["done"] * 2 + ["stopped"] * 6
     sound(cohere_server, collection)
+
+
+def test_a_streaming_embedder_without_a_price_takes_no_limit_of_cost(
+    cohere_server: CohereServer, home: Path
+) -> None:
+    """One of somebody else's: a limit that nobody keeps must not be taken."""
+
+    class Foreign:
+        def __init__(self) -> None:
+            behind = cohere(cohere_server)
+            self.model_id, self.dim = behind.model_id, behind.dim
+            self.embed, self.embed_batch = behind.embed, behind.embed_batch
+            self.embed_stream = behind.embed_stream
+
+    collection = embedkit.open("q", home=home, embedder=Foreign())
+    with pytest.raises(InvalidInputError, match="price for --max-cost"):
+        collection.index(source(rows(3)), max_cost=0.0)
+    assert documents(cohere_server) == []
+    assert collection.index(source(rows(3)), max_texts=2).embedded == 2
+
+
+def test_answers_that_were_lost_are_told_beside_the_bill(
+    filled: Open, cohere_server: CohereServer
+) -> None:
+    cohere_server.fail("reset-body", "truncated-json")
+    report = filled().index(source(rows(90)))
+    assert report.billed_tokens is not None
+    assert cohere_server.stats()["billed_tokens"] > report.billed_tokens
+    lost = 2 * sum(estimate_tokens(row["text"]) for row in rows(90))
+    [note] = report.notes
+    assert f"about {lost:,} tokens" in note
+    assert list(filled().runs()[0].notes) == [note]
+    assert filled().index(source(rows(91))).notes == ()
 
 
 @pytest.mark.parametrize("most", [-1, 1.5, True, "many"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedkit.managed.decode import decode_floats
+from embedkit.managed.decode import count_billed, decode_floats
 from embedkit.managed.service import BadAnswerError
 
 
@@ -71,3 +71,14 @@ JSON = st.recursive(
 def test_whatever_an_answer_holds_is_decoded_or_refused(rows: Any) -> None:
     with contextlib.suppress(BadAnswerError):
         assert len(decode_floats(rows, 2, None)) == 2
+
+
+@pytest.mark.parametrize(("told", "billed"), [(0, 0), (7, 7), (7.0, 7)])
+def test_what_is_billed(told: Any, billed: int) -> None:
+    assert count_billed(told) == billed
+
+
+@pytest.mark.parametrize("told", [None, -1, "7", True, 10**30, float("nan"), float("inf"), [7]])
+def test_what_is_no_bill(told: Any) -> None:
+    """A bill below nothing would lift a budget, one of 30 digits would break the ledger."""
+    assert count_billed(told) is None

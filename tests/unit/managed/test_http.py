@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.errors import InvalidInputError
-from embedkit.managed.http import answer_trouble, check_url, hiding, retry_after, transport_trouble
+from embedkit.managed.http import (
+    answer_trouble,
+    check_url,
+    hiding,
+    retry_after,
+    shown_url,
+    transport_trouble,
+)
 from embedkit.managed.service import Trouble
 
 
@@ -18,6 +25,19 @@ from embedkit.managed.service import Trouble
 def test_addresses(url: str) -> None:
     assert check_url(url) == url
     assert check_url(url + "/") == url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:secret@host:8080/v1", "http://host:8080/v1"),
+        ("https://host/v1?key=secret", "https://host/v1"),
+        ("http://[::1]:80/v1", "http://[::1]/v1"),
+        ("https://host", "https://host"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -133,3 +153,18 @@ def test_the_key_is_hidden_wherever_a_service_repeats_it() -> None:
     hidden = hiding("k-123", lambda error: Trouble("key", f"bad key k-123: {error}"))
     assert hidden(ValueError("k-123!")) == Trouble("key", "bad key [the key]: [the key]!")
     assert hiding("k", lambda error: None)(ValueError()) is None
+
+
+@given(before=st.integers(0, 320))
+def test_a_message_that_is_cut_holds_no_part_of_the_key(before: int) -> None:
+    key = "sk-" + "K" * 40
+    said = f"{'x ' * (before // 2)}{'x' * (before % 2)} key={key} is bad"
+
+    def classify(error: Exception) -> Trouble | None:
+        body = {"message": said}
+        return transport_trouble(error) or answer_trouble(401, body, {})
+
+    for error in (ValueError(), httpx.ConnectError(said)):
+        trouble = hiding(key, classify)(error)
+        assert trouble is not None
+        assert "KK" not in trouble.message

@@ -149,6 +149,49 @@ def test_retry_after_is_kept(make_service: Any, script: Any, answer_error: Any) 
     assert 25 < wait <= 33
 
 
+@pytest.mark.parametrize("asked", ["0", "-3", "Wed, 21 Oct 2015 07:28:00 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_retry_after_of_nothing_leaves_the_waits_to_us(
+    make_service: Any,
+    script: Any,
+    answer_error: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    asked: str,
+) -> None:
+    """A clock that is ahead of the service's makes every date one that has passed."""
+    monkeypatch.setattr("embedkit.managed.service._FIRST_WAIT", 0.5)
+    monkeypatch.setattr("embedkit.managed.service._LONGEST_WAIT", 20.0)
+    monkeypatch.setattr("embedkit.managed.pacing.Pacer.pause", lambda self, seconds: None)
+    errors = [answer_error(status, "", {"Retry-After": asked})] * 7
+    waits = asked_to_wait(make_service(), script(*errors, "good"))
+    assert len(waits) == 7
+    assert min(waits) >= 0.25
+    assert sum(waits) > 25, "most of a minute's window"
+
+
+def test_a_retry_after_that_was_too_short_before_is_not_believed_again(
+    make_service: Any, script: Any, answer_error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedkit.managed.service._FIRST_WAIT", 0.5)
+    monkeypatch.setattr("embedkit.managed.service._LONGEST_WAIT", 20.0)
+    errors = [answer_error(503, "", {"Retry-After": "1"})] * 7
+    waits = asked_to_wait(make_service(), script(*errors, "good"))
+    assert 1 <= waits[0] <= 1.1
+    assert sum(waits) > 25
+    assert min(waits) >= 1
+
+
+def test_any_number_of_attempts_can_be_set(
+    make_service: Any, script: Any, answer_error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedkit.managed.pacing.Pacer.pause", lambda self, seconds: None)
+    for status in (429, 500):
+        errors = [answer_error(status)] * 1100
+        service = make_service(attempts=2000)
+        assert len(asked_to_wait(service, script(*errors, "good"))) == 1100
+
+
 def test_too_long_a_retry_after_is_told_instead(
     make_service: Any, script: Any, answer_error: Any
 ) -> None:

@@ -154,3 +154,23 @@ def test_limits_are_those_of_reranking(make: Make) -> None:
     assert make()._endpoint.service.limits.requests_per_minute == 1000
     assert make(plan="trial")._endpoint.service.limits.requests_per_minute == 10
     assert make(requests_per_minute=3)._endpoint.service.limits.requests_per_minute == 3
+
+
+@pytest.mark.parametrize("place", [None, "a", [1]])
+def test_a_place_that_is_none_is_a_bad_answer(
+    make: Make, cohere_server: CohereServer, place: Any
+) -> None:
+    answered = cohere_server._rerank
+    broken = [True]
+
+    def answer(request: Any) -> Any:
+        found = answered(request)
+        if broken:
+            found.payload["results"][0]["index"] = place
+            broken.clear()
+        return found
+
+    cohere_server._rerank = answer  # type: ignore[method-assign]
+    scores = make().rerank(QUERY, TEXTS)
+    np.testing.assert_allclose(scores, expected(cohere_server, TEXTS), atol=1e-6)
+    assert len(cohere_server.entries("rerank")) == 2
