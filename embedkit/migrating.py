@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from embedkit import registry
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.ingest.limits import check_limit
+from embedkit.managed.addresses import refuse_foreign
 from embedkit.model import with_cache
 from embedkit.protocols import Embedder
 from embedkit.reader import Reader
@@ -135,6 +136,8 @@ class Migrating(Reader):
                 f"{previous.model.model_id}",
                 do="pass it: migrate_back(embedder=…)",
             )
+        if embedder is None:
+            refuse_foreign(spec, self.name)
         made = self._made(embedder or registry.create("embedder", spec))
         if made.model_id != previous.model.model_id:
             raise InvalidInputError(

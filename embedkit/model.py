@@ -145,6 +145,9 @@ class ModelChoice:
                 f"collection {name!r} holds vectors of your own, which no model here made",
                 do="search it with search_vectors or similar; write with upsert(…, vectors=…)",
             )
+        from embedkit.managed.addresses import refuse_foreign
+
+        refuse_foreign(model.spec, name)
         return model.spec
 
 

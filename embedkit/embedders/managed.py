@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_TOKENS = 96_000
 """Estimated tokens of one request, unless a single text has more."""
+_PLAIN = "width"
+"""A text that no model has reason to refuse."""
 _QUERY_ATTEMPTS = 4
 """Somebody waits for the answer to a query."""
 
@@ -212,7 +214,12 @@ class ManagedEmbedder(BaseEmbedder):
 
         attempts = _QUERY_ATTEMPTS if input_type == "query" else None
         dispatcher: Dispatcher[Reply] = Dispatcher(
-            self._endpoint.service, send, lambda reply: reply.billed_tokens, meter, attempts
+            self._endpoint.service,
+            send,
+            lambda reply: reply.billed_tokens,
+            meter,
+            attempts,
+            probe=lambda: self._ask([_PLAIN], input_type),
         )
         for outcome in dispatcher.run(batches):
             some = [places[unique[i]] for i in outcome.batch.places]
@@ -220,7 +227,7 @@ class ManagedEmbedder(BaseEmbedder):
 
     def _ask_width(self) -> int:
         def send() -> int:
-            return int(decode_floats(self._ask(["width"], "document")[0], 1, None).shape[1])
+            return int(decode_floats(self._ask([_PLAIN], "document")[0], 1, None).shape[1])
 
         return self._endpoint.service.call(send)
 

@@ -14,12 +14,12 @@ from cohere.core.api_error import ApiError
 from cohere.core.parse_error import ParsingError
 
 from embedkit.managed.account import Account
+from embedkit.managed.addresses import PROVIDERS
 from embedkit.managed.http import answer_trouble, transport_trouble
 from embedkit.managed.service import BadAnswerError, Trouble
 
-KEY = "CO_API_KEY"
-URL = "CO_API_URL"
-PUBLIC = "https://api.cohere.com"
+_PROVIDER = PROVIDERS["cohere"]
+KEY, URL, PUBLIC = _PROVIDER.key, _PROVIDER.url, _PROVIDER.public
 KEY_ADVICE = f"set {KEY} to a key of your account (dashboard.cohere.com, API keys)"
 
 

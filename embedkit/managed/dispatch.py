@@ -26,7 +26,9 @@ T = TypeVar("T")
 _OUTAGE = 3
 """Requests in a row that failed in spite of all patience, after which the service is down."""
 _ALL_REFUSED = 8
-"""Single inputs in a row that are refused before any was taken: then it is not the inputs."""
+"""Single inputs in a row that are refused before any was taken: then it may not be the inputs."""
+_MANY_REFUSED = 64
+"""The same once some were taken."""
 _LAST_WORDS = 10.0
 """Seconds to wait, once interrupted, for answers that are under way: they are paid for."""
 
@@ -95,6 +97,11 @@ class Dispatcher(Generic[T]):
         Returns the tokens that an answer was billed, None where the service does not say.
     meter : Meter or None
         What may be spent.
+    attempts : int or None
+        How often a request is sent; None is what the service's limits say.
+    probe : callable or None
+        Sends an input that no service has reason to refuse. Where many inputs in a row are refused,
+        it tells whether they are at fault; without it they are not.
     """
 
     def __init__(
@@ -104,12 +111,14 @@ class Dispatcher(Generic[T]):
         billed: Callable[[T], int | None],
         meter: Meter | None = None,
         attempts: int | None = None,
+        probe: Callable[[], object] | None = None,
     ) -> None:
         self._service = service
         self._send = send
         self._billed = billed
         self._meter = meter or Meter()
         self._attempts = attempts
+        self._probe = probe
         self._stop = threading.Event()
         self._results: queue.SimpleQueue[Outcome[T] | None] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
@@ -260,9 +269,9 @@ class Dispatcher(Generic[T]):
         if self._ends(error, batch):
             self._end(error)
         elif len(batch.places) == 1:
-            # As long as nothing was ever taken, it may be the request that is refused.
+            # Until an input is taken, it may be the request that is refused.
             self._held.append(outcome)
-            if self._service.answered:
+            if not self._refused:
                 yield from self._release()
         elif isinstance(error, RejectedError):
             self._waiting.extendleft(reversed(batch.halves()))
@@ -279,11 +288,25 @@ class Dispatcher(Generic[T]):
         """Whether no other input could do better."""
         if isinstance(error, RejectedError):
             self._refused += len(batch.places) == 1
-            return not self._service.answered and self._refused >= _ALL_REFUSED
+            most = _MANY_REFUSED if self._service.answered else _ALL_REFUSED
+            if self._refused < most:
+                return False
+            self._refused = 0
+            return not self._probed()
         if isinstance(error, UnavailableError) and error.reached:
             # An input may be what it fails on; where others fail as well, it is not the input.
             self._exhausted += 1
             return self._exhausted >= _OUTAGE
+        return True
+
+    def _probed(self) -> bool:
+        """Whether the service takes an input that nobody has reason to refuse."""
+        if self._probe is None:
+            return False
+        try:
+            self._service.call(self._probe, attempts=self._attempts, stop=self._stop)
+        except ProviderError:
+            return False
         return True
 
     def _end(self, error: BaseException) -> None:
@@ -291,6 +314,8 @@ class Dispatcher(Generic[T]):
             self._fatal = error
             if isinstance(error, RejectedError):
                 self._fatal = ProviderError(
-                    f"every text so far was refused: {error.message}", status=error.status
+                    f"one text after the other is refused, it is not the texts: {error.message}",
+                    do="what was done is kept: run the same command again when this is mended",
+                    status=error.status,
                 )
             self._stop.set()

@@ -34,6 +34,20 @@ class Limits:
     attempts: int = 8
     timeout: float = 60.0
 
+    def within(self, other: Limits) -> Limits:
+        """Return these limits, those per minute no looser than another's."""
+
+        def tighter(name: str) -> int | None:
+            given = [getattr(limits, name) for limits in (self, other)]
+            return min((limit for limit in given if limit is not None), default=None)
+
+        return dataclasses.replace(
+            self,
+            inputs_per_minute=tighter("inputs_per_minute"),
+            requests_per_minute=tighter("requests_per_minute"),
+            tokens_per_minute=tighter("tokens_per_minute"),
+        )
+
     @property
     def paced(self) -> bool:
         """Whether anything is limited by the minute."""

@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 
 from embedkit.managed.account import Account
+from embedkit.managed.addresses import PROVIDERS
 from embedkit.managed.http import answer_trouble, transport_trouble
 from embedkit.managed.service import BadAnswerError, Trouble
 
-KEY = "OPENAI_API_KEY"
-URL = "OPENAI_BASE_URL"
-PUBLIC = "https://api.openai.com/v1"
+_PROVIDER = PROVIDERS["openai"]
+KEY, URL, PUBLIC = _PROVIDER.key, _PROVIDER.url, _PROVIDER.public
 KEY_ADVICE = f"set {KEY} to a key of your account (platform.openai.com, API keys)"
 _USED_UP = "insufficient_quota"
 

@@ -132,9 +132,10 @@ _pacers_lock = threading.Lock()
 def shared_pacer(account: tuple[str, ...], limits: Limits) -> Pacer:
     """Return the pacer of an account and endpoint: one for all objects that use it.
 
-    The limits given last hold for everybody.
+    The tightest limits per minute that this process was given hold for everybody; the other limits
+    are those given last.
     """
     with _pacers_lock:
         pacer = _pacers.setdefault(account, Pacer(limits))
-        pacer.limits = limits
+        pacer.limits = limits.within(pacer.limits)
         return pacer

@@ -18,6 +18,7 @@ import numpy as np
 from embedkit import registry
 from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import copy_durably
+from embedkit.managed.addresses import refuse_foreign
 from embedkit.protocols import Embedder
 from embedkit.quantized import row_bytes
 from embedkit.store.check import check, check_records, check_work_locked
@@ -240,6 +241,8 @@ def _embed_again(
 ) -> None:
     if not found:
         return
+    if embedder is None:
+        refuse_foreign(manifest.model.spec, layout.root.name)
     made: Embedder = embedder or registry.create("embedder", manifest.model.spec)
     if made.model_id != manifest.model.model_id:
         raise DamagedError(

@@ -252,11 +252,12 @@ def test_a_query_is_given_up_sooner_than_a_run(make: Make, cohere_server: Any) -
         assert len(cohere_server.entries()) - before == attempts
 
 
-def test_a_limit_below_a_batch_is_kept(make: Make, cohere_server: Any) -> None:
-    make(inputs_per_minute=30, dimension=256).embed([f"t{i}" for i in range(30)])
-    assert cohere_server.stats()["largest_batch"] == 30
-    make(inputs_per_minute=150, dimension=256).embed([f"u{i}" for i in range(150)][:120])
-    assert cohere_server.stats()["largest_batch"] == 75
+@pytest.mark.parametrize(("limit", "texts", "largest"), [(30, 30, 30), (150, 120, 75)])
+def test_requests_fill_a_limit(
+    make: Make, cohere_server: Any, limit: int, texts: int, largest: int
+) -> None:
+    make(inputs_per_minute=limit, dimension=256).embed([f"t{i}" for i in range(texts)])
+    assert cohere_server.stats()["largest_batch"] == largest
 
 
 def every_error(make: Make, server: Any, monkeypatch: pytest.MonkeyPatch, secret: str) -> Any:

@@ -23,7 +23,7 @@ def test_what_is_reserved_is_not_promised_twice() -> None:
     assert meter.reserve(10, 1) is None
     refusal = meter.reserve(10, 1)
     assert refusal is not None
-    assert "before --max-cost 100 is crossed" in str(refusal)
+    assert "before --max-cost $100.00 is crossed" in str(refusal)
     meter.cancel(10, 1)
     assert meter.reserve(10, 1) is None
 

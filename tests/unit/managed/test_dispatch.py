@@ -132,10 +132,34 @@ def test_splitting_takes_few_requests(dispatch: Any, server: Server, bad: set[in
 
 def test_where_everything_is_refused_it_ends_early(dispatch: Any, server: Server) -> None:
     server.bad = set(range(5000))
-    with pytest.raises(ProviderError, match="every text so far was refused") as raised:
+    with pytest.raises(ProviderError, match="one text after the other is refused") as raised:
         gathered(dispatch().run(batches(5000, 96)))
     assert not isinstance(raised.value, RejectedError)
     assert len(server.calls) < 60
+
+
+def test_a_service_that_turns_to_refusing_everything_ends_the_work(
+    make_service: Any, server: Server
+) -> None:
+    service = make_service(concurrency=3, attempts=2)
+    gathered(Dispatcher(service, server, len).run(batches(8)))
+    server.bad = set(range(5000))
+    told: list[Any] = []
+    with pytest.raises(ProviderError, match="one text after the other") as raised:
+        told.extend(Dispatcher(service, server, len, probe=lambda: server([17])).run(batches(5000)))
+    assert told == [], "no text is told to be at fault"
+    assert not isinstance(raised.value, RejectedError)
+    assert len(server.calls) < 300
+
+
+def test_many_bad_inputs_in_a_row_are_told_where_a_plain_one_is_taken(
+    make_service: Any, server: Server
+) -> None:
+    server.bad = set(range(300))
+    made = Dispatcher(make_service(), server, len, probe=lambda: server([900]))
+    good, failed = gathered(made.run(batches(400, 96)))
+    assert failed.keys() == server.bad
+    assert good == list(range(300, 400))
 
 
 def test_a_few_inputs_that_are_all_bad_are_each_told(dispatch: Any, server: Server) -> None:

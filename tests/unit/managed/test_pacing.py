@@ -212,5 +212,7 @@ def test_threads_together_keep_the_limit() -> None:
 def test_an_account_has_one_pacer_and_the_limits_given_last() -> None:
     first = shared_pacer(("test", "one"), Limits(5))
     assert shared_pacer(("test", "one"), Limits(6)) is first
-    assert first.limits == Limits(6)
+    assert first.limits == Limits(5), "nobody loosens what somebody else was given"
+    shared_pacer(("test", "one"), Limits(tokens_per_minute=7, timeout=3))
+    assert first.limits == Limits(5, tokens_per_minute=7, timeout=3)
     assert shared_pacer(("test", "other"), Limits(5)) is not first
