@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from embedkit import registry
+from embedkit.embedders.caches import with_cache
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.ingest.limits import check_limit
 from embedkit.managed.addresses import refuse_foreign
-from embedkit.model import with_cache
 from embedkit.protocols import Embedder
 from embedkit.reader import Reader
 from embedkit.store.manifest import OBJECT, OWN_VECTORS, Manifest, Model

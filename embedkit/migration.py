@@ -23,9 +23,11 @@ from embedkit.evaluation.compare import (
     compare_by_queries,
     compare_by_records,
 )
+from embedkit.ingest.deliver import embed_queries
 from embedkit.ingest.fill import Fill, Gap, find_gap, text_rows
 from embedkit.ingest.spending import Spending, paid_counts
 from embedkit.ingest.stage import Progress
+from embedkit.managed.budget import BudgetReached, dollars
 from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.database import Connection, is_interrupt, scalar
@@ -127,6 +129,9 @@ def planned(
         missing=gap.missing,
         seconds=round(seconds, 3),
         status="planned",
+        notes=(f"comparing embeds {len(request.queries):,} queries with both models",)
+        if request.queries
+        else (),
         **spending.planned(gap.missing - gap.cached, gap.tokens),
     )
 
@@ -214,7 +219,11 @@ class Migration:
         if self._missing:
             return self._end_unfilled()
         self._tell("comparing")
-        self._compare(file)
+        try:
+            self._compare(file)
+        except BudgetReached as reached:
+            self._fill.done.stopped = str(reached)
+            return self._end_unfilled()
         if request.compare_only:
             return self._finish("done")
         return self._switch(self._fill.vectors, file)
@@ -248,16 +257,26 @@ class Migration:
         elif len(seqs):
             assert request.old is not None
             texts = list(request.queries.values())
-            old, new = (
-                dataclasses.replace(side, queries=model.embed(texts, input_type="query"))
-                for side, model in ((old, request.old), (new, request.embedder))
-            )
+            asked = embed_queries(request.embedder, texts, self._spending.meter)
+            new = dataclasses.replace(new, queries=asked)
+            # The old model may cost as well: of the same money, and it is told apart.
+            spending = Spending(request.old, *self._left())
+            asked = embed_queries(request.old, texts, spending.meter)
+            old = dataclasses.replace(old, queries=asked)
+            if spending.meter is not None and spending.meter.cost:
+                paid = dollars(spending.meter.cost)
+                self.notes.append(f"embedding the queries with {request.old.model_id} cost {paid}")
             judge = Judge(list(request.queries), request.qrels, partial(self._ids, seqs))
             self._comparison = compare_by_queries(old, new, judge)
         if self._comparison.overlap is None:
             self.notes.append("there are too few records to compare the models by")
         elif request.qrels and self._comparison.ndcg_new is None:
             self.notes.append("none of the queries has a judgement of relevance above 0")
+
+    def _left(self) -> tuple[float | None, int | None]:
+        if self._spending.meter is None:
+            return self.request.max_cost, self.request.max_texts
+        return self._spending.left
 
     def _ids(self, seqs: Keys, places: list[int]) -> dict[int, list[str]]:
         """Return the ids of the first records that have the text of each place."""

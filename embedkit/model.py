@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from embedkit import registry
+from embedkit.embedders.caches import with_cache
 from embedkit.errors import (
     DamagedError,
     InvalidInputError,
@@ -149,16 +149,3 @@ class ModelChoice:
 
         refuse_foreign(model.spec, name)
         return model.spec
-
-
-def with_cache(made: Embedder, home: Path) -> Embedder:
-    """Return a managed embedder with the home's cache before it, any other as it is.
-
-    What runs here is computed anew about as quickly as it would be read.
-    """
-    if not hasattr(made, "embed_stream"):
-        return made
-    from embedkit.caching import VectorCache
-    from embedkit.embedders.cached import CachedEmbedder
-
-    return CachedEmbedder(made, VectorCache(home))

@@ -10,13 +10,14 @@ import numpy as np
 
 from embedkit.embedders.base import BaseEmbedder, checked_codes
 from embedkit.embedders.halving import halved
-from embedkit.errors import DimensionMismatchError
+from embedkit.errors import DimensionMismatchError, RejectedError
 from embedkit.protocols import Embedder
 from embedkit.types import Delivery, Embeddings
 from embedkit.validate import check_vectors
 
 if TYPE_CHECKING:
     from embedkit.managed.budget import Meter
+    from embedkit.types import Vectors
 
 STREAMED = 2048
 """Texts handed at once to an embedder that hands over by itself what it has."""
@@ -61,6 +62,27 @@ def deliver(
             yield delivery
     else:
         yield from halved(embedder, texts, "document", functools.partial(_check, embedder))
+
+
+def embed_queries(embedder: Embedder, texts: Sequence[str], meter: Meter | None = None) -> Vectors:
+    """Return the vectors of queries, shape (n, dim), in the order of the texts.
+
+    Raises
+    ------
+    RejectedError, ProviderError
+        A query that the model does not take, or what no query could do better.
+    BudgetReached
+        The meter allows no more.
+    """
+    if not streams(embedder):
+        return embedder.embed(texts, input_type="query")
+    streaming: Any = embedder
+    vectors: Vectors = np.empty((len(texts), embedder.dim), np.float32)
+    for delivery in streaming.embed_stream(texts, input_type="query", meter=meter):
+        if delivery.embeddings is None:
+            raise RejectedError(f"query {delivery.places[0] + 1}: {delivery.failure}")
+        vectors[np.asarray(delivery.places)] = delivery.embeddings.vectors
+    return vectors
 
 
 def _check(embedder: Embedder, result: Embeddings, n: int) -> None:

@@ -85,6 +85,15 @@ class Spending:
             "cost": None if self._price is None else round(meter.cost, 6),
         }
 
+    @property
+    def left(self) -> tuple[float | None, int | None]:
+        """US dollars, and texts, that may still be spent; None for no limit."""
+        meter = self.meter
+        if meter is None:
+            return None, None
+        cost = None if meter.max_cost is None else max(0.0, meter.max_cost - meter.cost)
+        return cost, None if meter.max_inputs is None else meter.max_inputs - meter.inputs
+
     def notes(self) -> tuple[str, ...]:
         """Return what a person should know of the bill."""
         lost = self.meter.lost_tokens if self.meter is not None else 0

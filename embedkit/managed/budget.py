@@ -60,6 +60,11 @@ class Meter:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
+    def inputs(self) -> int:
+        """Texts that were answered so far."""
+        return self._inputs
+
+    @property
     def cost(self) -> float:
         """What was spent so far."""
         return self.billed_tokens * self.price / 1e6
@@ -100,10 +105,7 @@ class Meter:
     def _refusal(self, tokens: int, inputs: int) -> BudgetReached | None:
         most_inputs = self.max_inputs
         if most_inputs is not None and self._inputs + self._reserved_inputs + inputs > most_inputs:
-            return BudgetReached(
-                f"stopped at --max-texts {most_inputs:,}: more were to be sent than planned, since "
-                "the cache does not hold all that it did"
-            )
+            return BudgetReached(f"stopped at --max-texts {most_inputs:,}, before more were sent")
         if self.max_cost is None:
             return None
         unsure = self._reserved + self.lost_tokens + tokens

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedkit import registry
+from embedkit.embedders.caches import with_cache
 from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import copy_durably
 from embedkit.managed.addresses import refuse_foreign
@@ -241,9 +242,10 @@ def _embed_again(
 ) -> None:
     if not found:
         return
+    folder = file.paths[0].parent
     if embedder is None:
-        refuse_foreign(manifest.model.spec, layout.root.name)
-    made: Embedder = embedder or registry.create("embedder", manifest.model.spec)
+        refuse_foreign(manifest.model.spec, folder.name)
+    made = with_cache(embedder or registry.create("embedder", manifest.model.spec), folder.parent)
     if made.model_id != manifest.model.model_id:
         raise DamagedError(
             f"{len(found):,} vectors are damaged and {manifest.model.model_id}, which made them, "

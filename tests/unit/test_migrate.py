@@ -418,3 +418,21 @@ def test_a_real_model_and_its_quicker_form_find_much_the_same(filled):
     report = filled.migrate("minilm:int8")
     assert report.switched
     assert report.overlap_at_10.mean > 0.8
+
+
+def test_the_queries_of_a_comparison_count_against_the_limits(filled, cohere_server, monkeypatch):
+    monkeypatch.setenv("CO_API_KEY", "good-key")
+    spec = f"cohere:embed-v4.0?dimension=256&base_url={cohere_server.url}"
+    texts = len({record.text for record in filled})
+    queries = [f"question number {i}" for i in range(50)]
+    report = filled.migrate(spec, queries=queries, max_texts=texts + 20)
+    assert (report.status, report.switched) == ("stopped", False)
+    assert cohere_server.stats()["texts_sent"] <= texts + 20
+    assert filled.migrate(spec, queries=queries, max_cost=0.0).status == "stopped"
+    assert cohere_server.stats()["texts_sent"] <= texts + 20
+    plan = filled.migrate(spec, queries=queries, dry_run=True)
+    assert "50 queries" in plan.notes[0]
+    report = filled.migrate(spec, queries=queries, max_cost=1.0)
+    assert (report.switched, report.compared) == (True, "queries")
+    assert report.billed_tokens == 30 * 3, "twenty of the queries were in the cache by then"
+    assert cohere_server.stats()["texts_sent"] == texts + 50
