@@ -44,8 +44,10 @@ def describe(report: Report) -> str:
         ]
     if report.truncated:
         verb = "is" if report.truncated == 1 else "are"
+        # The tokens of a managed model are estimates.
+        about = "by estimate, " if report.estimated_tokens else ""
         lines.append(
-            f"  {count(report.truncated, 'text')} {verb} longer than the model reads: "
+            f"  {about}{count(report.truncated, 'text')} {verb} longer than the model reads: "
             f"{count(report.tokens_cut, 'token')} left out"
         )
     lines += [f"  {clean(note)}" for note in report.notes]

@@ -12,6 +12,7 @@ from embedkit.embedders.base import BaseEmbedder, checked_codes
 from embedkit.embedders.halving import halved
 from embedkit.errors import DimensionMismatchError, RejectedError
 from embedkit.protocols import Embedder
+from embedkit.store.ledger import Batch
 from embedkit.types import Delivery, Embeddings
 from embedkit.validate import check_vectors
 
@@ -106,6 +107,23 @@ def count_tokens(embeddings: Embeddings) -> tuple[int, int, int]:
         return int(tokens.sum()), 0, 0
     beyond = np.maximum(tokens - embeddings.max_tokens, 0)
     return int(tokens.sum()), int((beyond > 0).sum()), int(beyond.sum())
+
+
+def ledger_entry(delivery: Delivery, first_row: int) -> Batch:
+    """Return what the ledger keeps of vectors that were delivered, stored from a row on."""
+    assert delivery.embeddings is not None
+    count = len(delivery.places)
+    tokens, truncated, cut = count_tokens(delivery.embeddings)
+    return Batch(
+        texts=count,
+        first_row=first_row,
+        vector_rows=count,
+        tokens=tokens,
+        truncated=truncated,
+        tokens_cut=cut,
+        billed_tokens=delivery.billed_tokens,
+        cached=0 if delivery.sent else count,
+    )
 
 
 class BatchSize:

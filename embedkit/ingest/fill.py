@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.ingest.deliver import STREAMED, BatchSize, count_tokens, deliver, streams
+from embedkit.ingest.deliver import STREAMED, BatchSize, deliver, ledger_entry, streams
 from embedkit.ingest.plan import cached_contents, register_keys
 from embedkit.ingest.spending import Spending
 from embedkit.ingest.stage import Progress
@@ -192,23 +192,12 @@ class Fill:
         keys = [batch.keys[place] for place in delivery.places]
         first = self.file.append(keys, embeddings.vectors, embeddings.codes)
         self.vectors = dataclasses.replace(self.vectors, rows=self.file.rows)
-        tokens, truncated, cut = count_tokens(embeddings)
-        cached = 0 if delivery.sent else len(keys)
-        entry = ledger.Batch(
-            texts=len(keys),
-            first_row=first,
-            vector_rows=len(keys),
-            tokens=tokens,
-            truncated=truncated,
-            tokens_cut=cut,
-            billed_tokens=delivery.billed_tokens,
-            cached=cached,
-        )
+        entry = ledger_entry(delivery, first)
         with writer.commit():
             write_set(writer.connection, self.vectors)
             ledger.record_batch(writer.connection, self.run, entry)
-        self.done.embedded += len(keys) - cached
-        self.done.cached += cached
+        self.done.embedded += len(keys) - entry.cached
+        self.done.cached += entry.cached
 
     def _reject(self, batch: Texts, place: int, reason: str) -> None:
         line = batch.seqs[place] + 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from embedkit.ingest.choose import Choice
-from embedkit.ingest.deliver import STREAMED, BatchSize, count_tokens, deliver, streams
+from embedkit.ingest.deliver import STREAMED, BatchSize, deliver, ledger_entry, streams
 from embedkit.ingest.plan import Plan, remove_gone
 from embedkit.ingest.prepare import Request, known_source, plan_notes, stage_and_plan
 from embedkit.ingest.spending import Spending, paid_counts
@@ -236,26 +236,15 @@ class Run:
         writer, embeddings = self.writer, delivery.embeddings
         wanted = [keys[place] for place in delivery.places]
         row = writer.vectors.append(wanted, embeddings.vectors, embeddings.codes)
-        tokens, truncated, cut = count_tokens(embeddings)
-        from_cache = 0 if delivery.sent else len(numbers)
-        batch = ledger.Batch(
-            texts=len(numbers),
-            first_row=row,
-            vector_rows=len(numbers),
-            tokens=tokens,
-            truncated=truncated,
-            tokens_cut=cut,
-            billed_tokens=delivery.billed_tokens,
-            cached=from_cache,
-        )
+        batch = ledger_entry(delivery, row)
         with writer.commit():
             self._todo.set_rows(numbers, row)
             span = f"p.todo BETWEEN {min(numbers)} AND {max(numbers)}"
             new, changed = self._apply(f"{span} AND p.row >= {row}")
             ledger.record_batch(writer.connection, self._number, batch)
         self._count(new, changed)
-        self.counts.embedded += len(numbers) - from_cache
-        self.counts.cached += from_cache
+        self.counts.embedded += len(numbers) - batch.cached
+        self.counts.cached += batch.cached
 
     def _reject(self, numbers: list[int], delivery: Delivery) -> None:
         assert self.embedder is not None
