@@ -42,7 +42,7 @@ def test_a_run_is_reported_with_bill_estimate_and_cost(
     assert "119 new, 0 unchanged, 2 failed" in lines[1]
     assert "118 texts embedded, 1 reused" in lines[2]
     assert lines[3].startswith(f"  {billed} tokens billed (")
-    assert lines[3].endswith("estimated), $0.0001")
+    assert lines[3].endswith("estimated), $0.000057")
     assert "2 rows failed; list them with: embedkit runs show 1 -c notes" in result.stderr
 
 
@@ -83,7 +83,7 @@ def test_a_dry_run_tells_texts_tokens_cost_and_time(
     assert report["billed_tokens"] is None
     shown = run("index", "notes.csv", "--dry-run", "--format", "table").stdout
     assert "120 texts to embed, 1 to reuse" in shown
-    assert f"{report['estimated_tokens']} tokens by estimate, about $0.0001" in shown
+    assert f"{report['estimated_tokens']} tokens by estimate, about $0.000058" in shown
     assert "3.6 s at the service's rate limits" in shown
     assert service.entries() == []
     assert not (work / ".embedkit").exists()
