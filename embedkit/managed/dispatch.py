@@ -27,6 +27,7 @@ _OUTAGE = 3
 """Requests in a row that failed in spite of all patience, after which the service is down."""
 _ALL_REFUSED = 8
 """Single inputs in a row that are refused before any was taken: then it may not be the inputs."""
+_PROBES = 2
 _MANY_REFUSED = 64
 """The same once some were taken."""
 _LAST_WORDS = 10.0
@@ -296,6 +297,9 @@ class Dispatcher(Generic[T]):
         if isinstance(error, UnavailableError) and error.reached:
             # An input may be what it fails on; where others fail as well, it is not the input.
             self._exhausted += 1
+            if not self._service.answered:
+                # Nothing ever was well: halves of this would be sent, and perhaps billed, in vain.
+                return not self._probed()
             return self._exhausted >= _OUTAGE
         return True
 
@@ -304,7 +308,7 @@ class Dispatcher(Generic[T]):
         if self._probe is None:
             return False
         try:
-            self._service.call(self._probe, attempts=self._attempts, stop=self._stop)
+            self._service.call(self._probe, attempts=_PROBES, stop=self._stop)
         except ProviderError:
             return False
         return True

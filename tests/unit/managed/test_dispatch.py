@@ -152,6 +152,28 @@ def test_a_service_that_turns_to_refusing_everything_ends_the_work(
     assert len(server.calls) < 300
 
 
+def test_a_service_that_never_answers_well_is_not_sent_halves(
+    make_service: Any, server: Server
+) -> None:
+    server.poison = set(range(1000))
+    made = Dispatcher(
+        make_service(attempts=3, concurrency=1), server, len, probe=lambda: server([7])
+    )
+    with pytest.raises(UnavailableError):
+        gathered(made.run(batches(96, 96)))
+    assert [len(call) for call in server.calls] == [96] * 3 + [1] * 2
+
+
+def test_a_poisonous_input_in_the_very_first_request_is_found(
+    make_service: Any, server: Server
+) -> None:
+    server.poison = {3}
+    made = Dispatcher(make_service(attempts=2), server, len, probe=lambda: server([900]))
+    good, failed = gathered(made.run(batches(8)))
+    assert failed.keys() == {3}
+    assert good == [0, 1, 2, 4, 5, 6, 7]
+
+
 def test_many_bad_inputs_in_a_row_are_told_where_a_plain_one_is_taken(
     make_service: Any, server: Server
 ) -> None:
