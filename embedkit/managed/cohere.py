@@ -21,6 +21,9 @@ from embedkit.managed.service import BadAnswerError, Trouble
 _PROVIDER = PROVIDERS["cohere"]
 KEY, URL, PUBLIC = _PROVIDER.key, _PROVIDER.url, _PROVIDER.public
 KEY_ADVICE = f"set {KEY} to a key of your account (dashboard.cohere.com, API keys)"
+_NOT_ANSWERED = (403, 404, 405, 501)
+"""Answers to a question about a model that say nothing about the key: not every server, and not
+every key, may tell about models."""
 
 
 class CohereAccount(Account[cohere.ClientV2]):
@@ -51,9 +54,27 @@ class CohereAccount(Account[cohere.ClientV2]):
         )
 
     def probe(self, client: cohere.ClientV2, model: str) -> None:
-        """Ask what the model is."""
-        with reading():
-            client.models.get(model)
+        """Ask what the model is; where that cannot be asked, send a request without a text.
+
+        The latter is refused either way, and costs nothing; but a bad key is refused first.
+        """
+        try:
+            with reading():
+                client.models.get(model)
+        except ApiError as error:
+            if error.status_code == 401 or error.status_code not in _NOT_ANSWERED:
+                raise
+            self._probe_embed(client, model)
+
+    def _probe_embed(self, client: cohere.ClientV2, model: str) -> None:
+        try:
+            with reading():
+                client.embed(
+                    model=model, input_type="search_query", texts=[], embedding_types=["base64"]
+                )
+        except ApiError as error:
+            if error.status_code not in (400, 422):
+                raise
 
     @staticmethod
     def classify(error: Exception) -> Trouble | None:

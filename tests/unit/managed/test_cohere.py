@@ -133,3 +133,22 @@ def test_a_bill_that_is_none_does_no_harm(
     [delivery] = embedder.embed_stream(["x"])
     assert delivery.embeddings is not None
     assert delivery.billed_tokens is None
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 501])
+def test_a_bad_key_is_told_where_models_cannot_be_asked_about(
+    cohere_server: Any, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    from tests.servers.faults import Faults
+
+    monkeypatch.setenv("CO_API_URL", cohere_server.url)
+    monkeypatch.setenv("CO_API_KEY", "good-key")
+    cohere_server.faults = Faults(chances={f"status:{status}": 1.0}, endpoints=["models"])
+    assert CohereAccount().ask("embed-v4.0") is None
+    trouble = CohereAccount().ask("embed-v9")
+    assert trouble is not None
+    assert trouble.kind == "request"
+    monkeypatch.setenv("CO_API_KEY", "bad-key")
+    with pytest.raises(CredentialsError, match="CO_API_KEY"):
+        CohereAccount().check_key("embed-v4.0")
+    assert cohere_server.stats()["texts_sent"] == 0
