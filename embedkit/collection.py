@@ -236,7 +236,7 @@ class Collection(Migrating):
         ------
         CollectionNotFoundError, CollectionLockedError, StorageError
         """
-        from embedkit.store.database import is_unicode
+        from embedkit.validate import is_unicode
 
         self._existing()
         single = isinstance(ids, str) or not isinstance(ids, Iterable)

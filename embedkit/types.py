@@ -108,7 +108,7 @@ class Delivery:
     """What came of some of the texts given to :meth:`StreamingEmbedder.embed_stream`.
 
     Either ``embeddings`` hold a vector for each of the places, or ``failure`` says why the text at
-    the only place has none.
+    the places, one and the same, has none.
 
     Attributes
     ----------

@@ -40,6 +40,15 @@ def check_query(query: Any) -> str:
     return query
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text can be stored at all: half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_input_type(input_type: str) -> InputType:
     """Return the input type, or refuse it."""
     for known in INPUT_TYPES:

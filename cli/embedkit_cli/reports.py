@@ -102,7 +102,8 @@ def advise(session: Session, report: Report, *, next_step: bool) -> None:
             f"{name}: {count(left, 'record')} {verb} no longer in {report.source}; "
             "index again with --sync to remove them"
         )
-    if next_step and report.status in ("done", "stopped") and report.records > report.failed:
+    there = report.new + report.changed + report.unchanged
+    if next_step and report.status in ("done", "stopped") and there:
         command = session.again("search", "your question", "-c", name)
         click.echo(f"Next: {clean(command)}", err=True)
 

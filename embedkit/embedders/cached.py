@@ -12,10 +12,10 @@ from embedkit.embedders.base import check_unicode
 from embedkit.embedders.halving import halved
 from embedkit.errors import DimensionMismatchError, RejectedError, UnavailableError
 from embedkit.protocols import Embedder
-from embedkit.quantized import decode
+from embedkit.quantized import decode, encode
 from embedkit.store.vectors import content_key
 from embedkit.types import Delivery, Embeddings, InputType, Precision
-from embedkit.validate import check_input_type, check_texts, check_vectors
+from embedkit.validate import check_input_type, check_texts, check_vectors, is_unicode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ class CachedEmbedder:
         """Return the content keys of all texts whose vectors are in the cache, 16 bytes each."""
         if self._known_dim() is None:
             return np.empty(0, "V16")  # nothing of this model is there, and asking would cost
-        return self.cache.contents(self._space(input_type))
+        return np.concatenate([self.cache.contents(space) for space in self._spaces(input_type)])
 
     def check_access(self) -> None:
         """Refuse what the embedder behind refuses before any work is done.
@@ -154,32 +154,53 @@ class CachedEmbedder:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model_id}>"
 
-    def _space(self, kind: InputType) -> Space:
-        # Only documents are quantised.
-        precision = self.precision if kind == "document" else "float32"
-        return Space(self.model_id, kind, self.dim, precision)
+    def _spaces(self, kind: InputType) -> list[Space]:
+        """Return where vectors of a kind of text are kept, and where others are that serve as well.
+
+        Only documents are quantised, and what was paid for in full need not be paid for again to be
+        kept smaller.
+        """
+        whole = Space(getattr(self.inner, "full_id", self.model_id), kind, self.dim)
+        if kind != "document" or self.precision == "float32":
+            return [whole]
+        return [Space(self.model_id, kind, self.dim, self.precision), whole]
 
     def _deliver(
         self, texts: list[str], kind: InputType, meter: Meter | None, *, apart: bool
     ) -> Iterator[Delivery]:
-        space = self._space(kind)
         places: dict[str, list[int]] = {}
         for place, text in enumerate(texts):
             places.setdefault(text, []).append(place)
-        unique = list(places)
-        missing: list[str] = []
-        for start in range(0, len(unique), _LOOKED_UP):
-            some = unique[start : start + _LOOKED_UP]
-            keyed = [text for text in some if _is_unicode(text)]
-            found, rows = self.cache.get(space, [content_key(text) for text in keyed])
-            hits = [keyed[i] for i in found.tolist()]
-            if hits:
-                yield _spread(_embeddings(space, rows), [places[text] for text in hits])
-            known = set(hits)
-            missing += [text for text in some if text not in known]
+        missing = list(places)
+        spaces = self._spaces(kind)
+        for space in spaces:
+            tried, missing = missing, []
+            for start in range(0, len(tried), _LOOKED_UP):
+                some = tried[start : start + _LOOKED_UP]
+                hits, embeddings = self._look_up(space, some, kind)
+                if embeddings is not None:
+                    yield _spread(embeddings, [places[text] for text in hits])
+                known = set(hits)
+                missing += [text for text in some if text not in known]
         if missing:
             for delivery in self._send(missing, kind, meter, apart=apart):
-                yield from self._kept(space, missing, places, delivery)
+                yield from self._kept(spaces[0], missing, places, delivery)
+
+    def _look_up(
+        self, space: Space, texts: list[str], kind: InputType
+    ) -> tuple[list[str], Embeddings | None]:
+        """Return which of the texts a space has, and their vectors, None where it has none."""
+        keyed = [text for text in texts if is_unicode(text)]
+        found, rows = self.cache.get(space, [content_key(text) for text in keyed])
+        hits = [keyed[i] for i in found.tolist()]
+        if not hits:
+            return hits, None
+        stored: Any = rows
+        precision = self.precision if kind == "document" else "float32"
+        if precision == "float32":
+            return hits, Embeddings(stored)
+        codes = encode(stored, precision) if space.precision == "float32" else stored
+        return hits, Embeddings(decode(codes, precision, space.dim), codes=codes)
 
     def _send(
         self, texts: list[str], kind: InputType, meter: Meter | None, *, apart: bool
@@ -239,20 +260,6 @@ class _Whole:
         """Return it all; tokens where they are known of every text."""
         tokens = self._tokens if self._counted == self._n else None
         return Embeddings(self._vectors, tokens, self._max_tokens, self._codes)
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _embeddings(space: Space, rows: NDArray[Any]) -> Embeddings:
-    if space.precision == "float32":
-        return Embeddings(rows)
-    return Embeddings(decode(rows, space.precision, space.dim), codes=rows)
 
 
 def _spread(result: Embeddings, places: list[list[int]], **paid: Any) -> Delivery:

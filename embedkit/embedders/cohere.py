@@ -109,10 +109,9 @@ class CohereEmbedder(ManagedEmbedder):
         self._known = known
 
     @property
-    def model_id(self) -> str:
+    def full_id(self) -> str:
         """Model, width and how texts are cut: all that the vectors depend on."""
         extra = "" if self.truncate == "END" else f" truncate={self.truncate}"
-        extra += "" if self.precision == "float32" else f" precision={self.precision}"
         return f"cohere:{self.model}{self._named_dim}{extra}"
 
     @property

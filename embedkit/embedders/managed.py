@@ -1,6 +1,6 @@
 """What every embedder behind a remote service shares: batches, deliveries, the checks of answers.
 
-A provider's embedder writes ``_ask`` and ``model_id``; its module shows how little that is.
+A provider's embedder writes ``_ask`` and ``full_id``; its module shows how little that is.
 """
 
 from __future__ import annotations
@@ -107,18 +107,29 @@ class ManagedEmbedder(BaseEmbedder):
         Raises what the account's classifier knows, or BadAnswerError.
         """
 
+    @property
+    @abstractmethod
+    def full_id(self) -> str:
+        """All that the vectors depend on, as the service delivers them: in full precision."""
+
+    @property
+    def model_id(self) -> str:
+        """All that the vectors depend on, as they are kept."""
+        kept = "" if self.precision == "float32" else f" precision={self.precision}"
+        return f"{self.full_id}{kept}"
+
     def _written(self, text: str, input_type: InputType) -> str:
         """Return a text as it is sent, and billed."""
         return text
 
     def check_access(self) -> None:
-        """Refuse a missing key, and one that the service refuses, before any work is done.
+        """Refuse a missing or refused key and an unknown model, before any work is done.
 
         Raises
         ------
-        CredentialsError
+        CredentialsError, ProviderError
         """
-        self._endpoint.account.check_key(self.model)
+        self._endpoint.account.check_model(self.model)
 
     @property
     def dim(self) -> int:

@@ -100,11 +100,10 @@ class OpenAIEmbedder(ManagedEmbedder):
         self._base64: bool | None = None  # whether the server takes the field; None until it did
 
     @property
-    def model_id(self) -> str:
+    def full_id(self) -> str:
         """Model, width and prefixes: all that the vectors depend on."""
         extra = f" query_prefix={self.query_prefix!r}" if self.query_prefix else ""
         extra += f" document_prefix={self.document_prefix!r}" if self.document_prefix else ""
-        extra += "" if self.precision == "float32" else f" precision={self.precision}"
         return f"openai:{self.model}{self._named_dim}{extra}"
 
     def _connect(self) -> OpenAIAccount:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from embedkit import settings
-from embedkit.errors import CredentialsError
+from embedkit.errors import CredentialsError, ProviderError
 from embedkit.managed.http import check_url, hiding, shown_url
 from embedkit.managed.limits import Limits, limits_for
 from embedkit.managed.pacing import shared_pacer
@@ -44,6 +44,8 @@ class Account(ABC, Generic[C]):
     public_url: ClassVar[str]
     key_advice: ClassVar[str]
     """What to do about a missing or refused key; names the variable."""
+    knows_models: ClassVar[bool] = False
+    """Whether the probe tells an unknown model from a known one."""
 
     def __init__(self, base_url: str | None = None) -> None:
         self.base_url = check_url(base_url or os.environ.get(self.url_variable) or self.public_url)
@@ -90,8 +92,21 @@ class Account(ABC, Generic[C]):
             return trouble
         return None
 
-    def check_key(self, model: str) -> None:
-        """Refuse a key that the service refuses.
+    def check_model(self, model: str) -> None:
+        """Refuse a key that the service refuses, and a model that it says it does not have.
+
+        Raises
+        ------
+        CredentialsError, ProviderError
+        """
+        trouble = self.check_key(model)
+        if self.knows_models and trouble is not None and trouble.kind == "request":
+            raise ProviderError(
+                f"{self.name} refuses the request: {trouble.message}", status=trouble.status
+            )
+
+    def check_key(self, model: str) -> Trouble | None:
+        """Refuse a key that the service refuses; return whatever else is wrong.
 
         Whatever else it says, or nothing at all, is no reason to go no further: the first real
         request will tell.
@@ -107,6 +122,7 @@ class Account(ABC, Generic[C]):
                 do=self.key_advice,
                 status=trouble.status,
             )
+        return trouble
 
     @classmethod
     def limits(cls, endpoint: str, plan: str | None, given: Mapping[str, float | None]) -> Limits:

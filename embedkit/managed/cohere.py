@@ -7,6 +7,7 @@ is imported; so everything is checked here, its own retries are off, and the add
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import cohere
@@ -41,6 +42,12 @@ class CohereAccount(Account[cohere.ClientV2]):
     url_variable = URL
     public_url = PUBLIC
     key_advice = KEY_ADVICE
+    knows_models = True
+
+    def __init__(self, base_url: str | None = None) -> None:
+        super().__init__(base_url)
+        # The SDK adds the version itself; addresses are handed around with one all the same.
+        self.base_url = re.sub(r"/v[12]$", "", self.base_url)
 
     def client(self, timeout: float) -> cohere.ClientV2:
         """Return a client of the SDK that retries nothing by itself."""
@@ -62,7 +69,7 @@ class CohereAccount(Account[cohere.ClientV2]):
             with reading():
                 client.models.get(model)
         except ApiError as error:
-            if error.status_code == 401 or error.status_code not in _NOT_ANSWERED:
+            if error.status_code not in _NOT_ANSWERED:
                 raise
             self._probe_embed(client, model)
 

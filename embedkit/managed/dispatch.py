@@ -27,9 +27,10 @@ _OUTAGE = 3
 """Requests in a row that failed in spite of all patience, after which the service is down."""
 _ALL_REFUSED = 8
 """Single inputs in a row that are refused before any was taken: then it may not be the inputs."""
-_PROBES = 2
 _MANY_REFUSED = 64
 """The same once some were taken."""
+_PROBES = 2
+"""Attempts to learn whether the service takes anything at all."""
 _LAST_WORDS = 10.0
 """Seconds to wait, once interrupted, for answers that are under way: they are paid for."""
 

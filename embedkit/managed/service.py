@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import random
 import threading
@@ -23,12 +24,17 @@ from embedkit.managed.limits import Limits
 from embedkit.managed.pacing import PATIENCE, Abandoned, Pacer, Ticket
 
 T = TypeVar("T")
+_log = logging.getLogger("embedkit")
 
 _HEADROOM = 1.2
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 20.0
+_LONG = 8.0
+"""Seconds of waiting from which on a person is told: silence looks like a hang."""
 _LONGEST_ASKED = 300.0
 """Seconds beyond which a service that asks for patience is told to a person instead."""
+_UNUSABLE = 4
+"""Attempts at an answer that cannot be used: each may be billed."""
 _UNREACHED = 4
 """Attempts to reach a service that never answered before: its address may simply be wrong."""
 
@@ -200,7 +206,7 @@ class Service:
         try:
             answer.append(send())
         except BadAnswerError as error:
-            trouble = Trouble("failed", str(error))
+            trouble = Trouble("failed", str(error), 200)
         except Exception as error:
             trouble = None if isinstance(error, EmbedkitError) else self._classify(error)
             if trouble is None:
@@ -258,6 +264,8 @@ class Service:
     def _patience(self, trouble: Trouble, attempts: int) -> int:
         if trouble.kind == "unreachable" and not self.answered:
             return min(attempts, _UNREACHED)
+        if trouble.status is not None and trouble.status < 300:
+            return min(attempts, _UNUSABLE)
         return attempts
 
     def _back_off(self, trouble: Trouble, attempt: int, stop: threading.Event | None) -> None:
@@ -273,6 +281,8 @@ class Service:
             wait = asked if attempt == 1 and asked else max(asked, _grown(attempt))
         if busy:
             self.pacer.pause(wait)
+        if wait >= _LONG:
+            _log.warning("%s: %s; trying again in %.0f s", self.name, trouble.message, wait)
         if stop is None:
             time.sleep(wait)
         elif stop.wait(wait):

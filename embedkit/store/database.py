@@ -323,15 +323,6 @@ def largest_row(connection: Connection) -> int:
     return int(row[0])
 
 
-def is_unicode(text: str) -> bool:
-    """Whether a text can be stored at all: half a surrogate pair cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def scalar(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:
     """Return the one value that a query yields."""
     # All of it is fetched, since an unfinished result keeps the connection busy.

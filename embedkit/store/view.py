@@ -18,7 +18,6 @@ from embedkit.store.columns import Column, decode, read_columns
 from embedkit.store.database import (
     Connection,
     connect_reader,
-    is_unicode,
     reader_cursor,
     translated,
 )
@@ -28,6 +27,7 @@ from embedkit.store.manifest import Manifest
 from embedkit.store.published import live_rows, open_index, open_vectors
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Record
+from embedkit.validate import is_unicode
 
 if TYPE_CHECKING:
     from embedkit.types import Keys, Mask

@@ -144,9 +144,15 @@ def test_a_collection_of_another_model_needs_no_key(
 ) -> None:
     run("index", "notes.csv", "--embedder", "hashing")
     monkeypatch.delenv("CO_API_KEY")
-    run("index", "notes.csv")
+    assert "0 new, 121 unchanged" in run("index", "notes.csv", "--format", "table").stdout
     source.unlink()
-    run("index", "notes.csv", code=1)
+    assert "notes.csv" in run("index", "notes.csv", code=1).stderr, "the file, not the key"
+
+
+def test_an_unknown_model_is_told_before_anything_is_planned(run: Any) -> None:
+    result = run("index", "notes.csv", "--embedder", "cohere:embed-v9", "--dry-run", code=1)
+    assert "embed-v9" in result.stderr
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ class Wanted:
     "--queries", metavar="FILE", help="CSV or JSON Lines with id and text, or a text a line."
 )
 @click.option(
-    "--rerank", metavar="SPEC", help="Judge the nearest anew: lexical or cross-encoder:MODEL."
+    "--rerank",
+    metavar="SPEC",
+    help="Judge the nearest anew: lexical, cross-encoder:MODEL, cohere:MODEL.",
 )
 @click.option(
     "--candidates", type=click.IntRange(min=1), help="How many it judges.  [default: 100]"

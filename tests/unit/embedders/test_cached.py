@@ -368,3 +368,33 @@ def test_a_width_that_somebody_knows_is_not_asked_for(
     with open_collection("other", home=tmp_path, embedder=spec) as collection:
         collection.index([{"text": "one"}, {"text": "three"}])
     assert openai_server.stats()["sent"] == {"one": 1, "three": 1}, "a query, and a new text"
+
+
+@pytest.mark.parametrize("precision", ["int8", "binary"])
+def test_what_was_paid_for_in_full_is_not_paid_for_again_to_be_smaller(
+    cohere_server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, precision: str
+) -> None:
+    monkeypatch.setenv("CO_API_KEY", "good-key")
+    spec = f"cohere:embed-v4.0?dimension=256&base_url={cohere_server.url}"
+    texts = [f"text number {i}" for i in range(30)]
+    with open_collection("full", home=tmp_path, embedder=spec) as full:
+        full.index(texts)
+        full.search("a query")
+    cohere_server.reset_log()
+    small = f"{spec}&precision={precision}"
+    with open_collection("small", home=tmp_path, embedder=small) as collection:
+        assert collection.index([*texts, "one more"], dry_run=True).embedded == 1
+        report = collection.index([*texts, "one more"])
+        assert (report.embedded, report.cached) == (1, 30)
+        assert collection.search(texts[3], k=1)[0].text == texts[3]
+        collection.search("a query")
+    assert cohere_server.stats()["sent"] == {"one more": 1, texts[3]: 1}
+    cohere_server.reset_log()
+    with open_collection("paid", home=tmp_path / "other", embedder=small) as paid:
+        paid.index(texts)
+        ids = [record.id for record in paid]
+        with open_collection("small", home=tmp_path) as collection:
+            for id in ids[:5]:
+                assert [hit.id for hit in paid.similar(id, 3)] == [
+                    hit.id for hit in collection.similar(id, 3)
+                ], "as if the service had been asked"

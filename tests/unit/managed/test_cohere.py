@@ -152,3 +152,12 @@ def test_a_bad_key_is_told_where_models_cannot_be_asked_about(
     with pytest.raises(CredentialsError, match="CO_API_KEY"):
         CohereAccount().check_key("embed-v4.0")
     assert cohere_server.stats()["texts_sent"] == 0
+
+
+@pytest.mark.parametrize("end", ["", "/", "/v1", "/v2", "/v2/"])
+def test_an_address_may_end_in_a_version(
+    cohere_server: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setenv("CO_API_URL", cohere_server.url + end)
+    monkeypatch.setenv("CO_API_KEY", "good-key")
+    assert CohereEmbedder(dimension=256).embed(["a text"]).shape == (1, 256)

@@ -139,6 +139,25 @@ def asked_to_wait(service: Service, send: Any) -> list[float]:
     return list(waits.seconds)
 
 
+def test_an_answer_that_cannot_be_used_is_not_paid_for_again_and_again(
+    make_service: Any, script: Any, answer_error: Any
+) -> None:
+    for error in (BadAnswerError("a row is missing"), answer_error(200)):
+        send = script(*[error] * 9)
+        with pytest.raises(UnavailableError, match="failed 4 times"):
+            make_service(attempts=8).call(send)
+        assert send.sent == 4
+
+
+def test_a_long_wait_is_told(
+    make_service: Any, script: Any, answer_error: Any, caplog: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("embedkit.managed.service._LONG", 0.0)
+    make_service().call(script(answer_error(503), "good"))
+    assert "trying again in" in caplog.text
+    assert "503" in caplog.text
+
+
 def test_retry_after_is_kept(make_service: Any, script: Any, answer_error: Any) -> None:
     error = answer_error(503, "", {"Retry-After": "7"})
     [wait] = asked_to_wait(make_service(), script(error, "good"))
