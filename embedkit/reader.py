@@ -144,7 +144,7 @@ class Reader:
 
         A reranker is called once a query.
         """
-        from embedkit.search import rerank as reranked
+        from embedkit.retrieval.search import rerank as reranked
         from embedkit.validate import check_k, check_texts
 
         texts = check_texts(queries)
@@ -191,7 +191,7 @@ class Reader:
         self, vectors: Any, k: int, where: str | None, made_by: str | None = None
     ) -> list[list[Hit]] | None:
         """Return the hits, or None where the collection's vectors are not of that model."""
-        from embedkit.search import search
+        from embedkit.retrieval.search import search
         from embedkit.validate import check_k, check_vectors
 
         count = check_k(k)
@@ -211,7 +211,7 @@ class Reader:
         ------
         RecordNotFoundError, FilterError, InvalidInputError
         """
-        from embedkit.search import similar
+        from embedkit.retrieval.search import similar
         from embedkit.validate import check_k
 
         count = check_k(k)
