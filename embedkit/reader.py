@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from embedkit import catalog, registry
 from embedkit.errors import DamagedError, InvalidInputError, RecordNotFoundError
 from embedkit.model import ModelChoice, read_manifest
 from embedkit.protocols import Embedder, Reranker
 from embedkit.store.layout import Layout, check_name
-from embedkit.types import CollectionInfo, Hit, Record, RunInfo
+from embedkit.types import CollectionInfo, Hits, Record, RunInfo
 
 if TYPE_CHECKING:
+    from embedkit.retrieval.candidates import Asked
+    from embedkit.retrieval.options import SearchOptions, Wanted
     from embedkit.store.view import View
 
 _ATTEMPTS = 20
@@ -96,30 +99,39 @@ class Reader:
             do=f"run: embedkit doctor {self.name} --repair",
         )
 
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: str | None = None,
-        rerank: str | Reranker | None = None,
-        candidates: int = 100,
-    ) -> list[Hit]:
-        """Return the k records whose texts are nearest to the query in meaning, best first.
+    def search(self, query: str, k: int = 10, **options: Unpack[SearchOptions]) -> Hits:
+        """Return the k records that answer the query best, best first.
 
         Parameters
         ----------
         query : str
         k : int, >= 1
+        offset : int, >= 0
+            How many of the best are passed over: the next page has ``offset=k``.
         where : str, optional
             SQL over the records' own columns, such as ``"lang = 'en' AND votes > 3"``. There are
             always min(k, matching records) hits.
+        mode : {"dense", "lexical", "hybrid"}
+            Records near in meaning, those that share words with the query (BM25; no model is
+            asked), or both lists fused.
+        fusion : str, optional
+            How ``hybrid`` fuses them: a spec such as ``"rrf?k=60"`` or ``"weighted?dense=0.7"``.
         rerank : str or Reranker, optional
             A spec such as ``"cross-encoder:MODEL"`` or a reranker of your own. It reads the
-            nearest records together with the query, and the k that it finds most relevant are
+            best records together with the query, and the k that it finds most relevant are
             returned, with its relevance as their score.
         candidates : int, >= 1
-            How many of the nearest records it reads; at least k.
+            How many of the best it reads, or ``diversity`` chooses from; at least k.
+        diversity : float, optional
+            From 0 to 1: how much hits are to differ from each other (maximal marginal relevance).
+        min_score : float, optional
+            Only hits of at least this score, of whatever kind it is.
+        min_confidence : float, optional
+            From 0 to 1: only hits that are relevant with at least this probability. There may be
+            none: then nothing in the collection is good enough.
+        explain : bool
+            Say of each hit why it is one (``Hit.why``), and how it was found (``Hits.plan``). This
+            embeds the hits' texts some dozens of times, each without one of its words.
 
         Raises
         ------
@@ -129,44 +141,39 @@ class Reader:
         """
         if not isinstance(query, str):
             raise InvalidInputError(f"expected a text as query, got {type(query).__name__}")
-        return self.search_many([query], k, where=where, rerank=rerank, candidates=candidates)[0]
+        return self.search_many([query], k, **options)[0]
 
     def search_many(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        *,
-        where: str | None = None,
-        rerank: str | Reranker | None = None,
-        candidates: int = 100,
-    ) -> list[list[Hit]]:
+        self, queries: Sequence[str], k: int = 10, **options: Unpack[SearchOptions]
+    ) -> list[Hits]:
         """Return the hits of each query, in the order of the queries; see :meth:`search`.
 
-        A reranker is called once a query.
+        All are searched in one pass. A reranker is called once a query.
         """
-        from embedkit.retrieval.search import rerank as reranked
-        from embedkit.validate import check_k, check_texts
+        from embedkit.retrieval.candidates import Asked
+        from embedkit.retrieval.options import check_options
+        from embedkit.validate import check_texts
 
         texts = check_texts(queries)
         for i, text in enumerate(texts):
             if not text.strip():
                 raise InvalidInputError(f"expected a query with words, query {i + 1} is empty")
-        count, read = check_k(k), check_k(candidates, "candidates")
-        reranker = self._reranker(rerank)
+        wanted = check_options(k, options)
+        reranker = self._reranker(wanted.rerank)
         self._existing()
         if not texts:
             return []
+        if not wanted.asks_model:
+            found = self._search(Asked(texts=texts), wanted, reranker)
+            assert found is not None
+            return found
         while True:
             embedder = self.embedder
-            vectors = embedder.embed(texts, input_type="query")
-            depth = count if reranker is None else max(count, read)
-            hits = self._search(vectors, depth, where, embedder.model_id)
+            asked = Asked(embedder.embed(texts, input_type="query"), texts)
+            hits = self._search(asked, wanted, reranker, embedder)
             if hits is not None:
-                break
+                return hits
             # The collection has changed to another model meanwhile: ask with that one.
-        if reranker is None:
-            return hits
-        return [reranked(*pair, count, reranker) for pair in zip(texts, hits, strict=True)]
 
     def _reranker(self, given: str | Reranker | None) -> Reranker | None:
         """Return the reranker that is meant; what a spec names is made once."""
@@ -182,40 +189,91 @@ class Reader:
             return self._rerankers[given]
 
     def search_vectors(
-        self, vectors: Any, k: int = 10, *, where: str | None = None
-    ) -> list[list[Hit]]:
-        """Return the hits of each query vector, shape (n, dim) or (dim,)."""
-        return self._search(vectors, k, where) or []
+        self, vectors: Any, k: int = 10, **options: Unpack[SearchOptions]
+    ) -> list[Hits]:
+        """Return the hits of each query vector, shape (n, dim) or (dim,); see :meth:`search`.
+
+        Options that need the query's text (``mode``, ``rerank``) are refused.
+        """
+        from embedkit.retrieval.candidates import Asked
+        from embedkit.retrieval.options import check_options
+
+        wanted = check_options(k, options).by_vector()
+        return self._search(Asked(vectors), wanted) or []
 
     def _search(
-        self, vectors: Any, k: int, where: str | None, made_by: str | None = None
-    ) -> list[list[Hit]] | None:
+        self,
+        asked: Asked,
+        wanted: Wanted,
+        reranker: Reranker | None = None,
+        made_by: Embedder | None = None,
+    ) -> list[Hits] | None:
         """Return the hits, or None where the collection's vectors are not of that model."""
         from embedkit.retrieval.search import search
-        from embedkit.validate import check_k, check_vectors
+        from embedkit.validate import check_vectors
 
-        count = check_k(k)
-
-        def work(view: View) -> list[list[Hit]] | None:
-            if made_by is not None and view.manifest.model.model_id != made_by:
+        def work(view: View) -> list[Hits] | None:
+            if made_by is not None and view.manifest.model.model_id != made_by.model_id:
                 return None
-            queries = check_vectors(vectors, view.manifest.model.dim, what="query vectors")
-            return search(view, queries, count, where)
+            checked = asked
+            if asked.vectors is not None:
+                dim = view.manifest.model.dim
+                vectors = check_vectors(asked.vectors, dim, what="query vectors")
+                checked = replace(asked, vectors=vectors)
+            return search(view, checked, wanted, reranker)
 
-        return self._read(work)
+        found = self._read(work)
+        if found is not None and wanted.explain and made_by is not None:
+            from embedkit.retrieval.explain import with_words
 
-    def similar(self, id: str, k: int = 10, *, where: str | None = None) -> list[Hit]:
-        """Return the neighbours of a record that is there, itself left out; embeds nothing.
+            assert asked.vectors is not None
+            return with_words(made_by, asked.vectors, found)
+        return found
+
+    def similar(
+        self,
+        id: str | Sequence[str],
+        k: int = 10,
+        *,
+        unlike: str | Sequence[str] = (),
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """Return the neighbours of records that are there, themselves left out; embeds nothing.
+
+        Parameters
+        ----------
+        id : str or sequence of str
+            One record, or several examples of what is wanted.
+        unlike : str or sequence of str
+            Examples of what is not wanted.
 
         Raises
         ------
         RecordNotFoundError, FilterError, InvalidInputError
         """
-        from embedkit.retrieval.search import similar
-        from embedkit.validate import check_k
+        import numpy as np
 
-        count = check_k(k)
-        return self._read(lambda view: similar(view, self._found(view, id)[0], id, count, where))
+        from embedkit.retrieval.candidates import Asked
+        from embedkit.retrieval.examples import query_from_examples
+        from embedkit.retrieval.options import check_options
+        from embedkit.retrieval.search import search
+
+        wanted = check_options(k, options).by_vector()
+        like = [id] if isinstance(id, str) else list(id)
+        other = [unlike] if isinstance(unlike, str) else list(unlike)
+        if not like:
+            raise InvalidInputError("expected the id of at least one record, got none")
+
+        def work(view: View) -> list[Hits]:
+            matrix = view.vectors.matrix
+            near, far = (
+                matrix[np.array([self._found(view, name)[0] for name in ids], np.int64)]
+                for ids in (like, other)
+            )
+            vectors = near if len(like) == 1 and not other else query_from_examples(near, far)
+            return search(view, Asked(vectors, without=frozenset(like + other)), wanted)
+
+        return self._read(work)[0]
 
     def _found(self, view: View, id: str) -> tuple[int, Record]:
         found = view.get(str(id))

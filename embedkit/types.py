@@ -5,7 +5,7 @@ Nothing here imports a library, so that everything may import this.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 InputType = Literal["document", "query", "classification", "clustering"]
 Metric = Literal["cosine", "inner_product"]
+Mode = Literal["dense", "lexical", "hybrid"]
+"""How candidates are found: by meaning, by words, or by both."""
 Precision = Literal["float32", "int8", "binary"]
 """How the numbers of a vector are kept: 4 bytes, 1 byte or 1 bit each."""
 Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict[str, Any] | None
@@ -34,6 +36,7 @@ Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict
 
 INPUT_TYPES: tuple[InputType, ...] = ("document", "query", "classification", "clustering")
 METRICS: tuple[Metric, ...] = ("cosine", "inner_product")
+MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
 PRECISIONS: tuple[Precision, ...] = ("float32", "int8", "binary")
 
 
@@ -47,6 +50,41 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class WordShare:
+    """What a word of a record contributes to its similarity with the query.
+
+    ``share`` is how far the score falls when the text is embedded without the word; negative where
+    the text would be nearer without it.
+    """
+
+    word: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why a record is a hit.
+
+    Attributes
+    ----------
+    dense : float or None
+        Similarity of its vector with the query's; None where it was not asked for.
+    dense_rank, lexical_rank : int or None
+        Its place in each list, from 1; None where it is not in it.
+    lexical : float or None
+        BM25 of its words with the query's; None where none of them is in it.
+    words : tuple of WordShare
+        The words of its text that carry the similarity, those that carry most first.
+    """
+
+    dense: float | None = None
+    dense_rank: int | None = None
+    lexical: float | None = None
+    lexical_rank: int | None = None
+    words: tuple[WordShare, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result. Ranks start at 1; a larger score is better."""
 
@@ -56,11 +94,30 @@ class Hit:
     text: str
     metadata: Mapping[str, Value] = field(default_factory=dict)
     kind: str = "cosine"
-    """What the score is: the metric of the collection, or ``reranked``."""
+    """What the score is: the metric of the collection, ``bm25``, ``fused`` or ``reranked``."""
+    confidence: float | None = None
+    """Probability that it is relevant; None where that was not asked for."""
+    why: Why | None = None
+    """None where no explanation was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the hit as plain values, in the order rank, id, score, text, metadata, kind."""
-        return asdict(self)
+        """Return the hit as plain values, in the order of its fields, without what is None."""
+        optional = ("confidence", "why")
+        return {k: v for k, v in asdict(self).items() if k not in optional or v is not None}
+
+
+class Hits(list[Hit]):
+    """The hits of one query, best first.
+
+    Attributes
+    ----------
+    plan : SearchPlan or None
+        How they were found.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), plan: Any = None) -> None:
+        super().__init__(hits)
+        self.plan = plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,11 @@ from embedkit_cli.table import Column, numeric, render
 
 if TYPE_CHECKING:
     import embedkit
-    from embedkit.types import Hit
+    from embedkit.types import Hit, Why
 
 FIXED = ("rank", "id", "score", "text")
+CARRYING = 3
+"""Words of a hit that a table shows; JSON has all."""
 _UNFIT = re.compile(r"\s|[\x00-\x1f\x7f-\x9f]")
 
 
@@ -37,6 +39,7 @@ def hits_table(hits: Sequence[Hit]) -> str:
             [f"{round(hit.score, 4) + 0.0:.4f}" for hit in hits],
             right=True,
         ),
+        *_explained(hits),
         Column("id", [hit.id for hit in hits], widest=20),
         Column("text", [hit.text for hit in hits], stretch=True),
     ]
@@ -45,6 +48,33 @@ def hits_table(hits: Sequence[Hit]) -> str:
         if any(value is not None and value != "" for value in values):
             columns.append(Column(name, values, right=numeric(values), optional=True, widest=16))
     return render(columns)
+
+
+def _explained(hits: Sequence[Hit]) -> Iterator[Column]:
+    """Yield what an explanation adds: confidence, the share of each list, the words that carry."""
+    if any(hit.confidence is not None for hit in hits):
+        told = ["" if hit.confidence is None else f"{hit.confidence:.2f}" for hit in hits]
+        yield Column("confidence", told, right=True)
+    whys = [hit.why for hit in hits if hit.why is not None]
+    if len(whys) < len(hits):
+        return
+    if any(why.lexical is not None for why in whys):
+        yield Column("dense", [_share(why.dense, why.dense_rank) for why in whys], right=True)
+        yield Column("bm25", [_share(why.lexical, why.lexical_rank) for why in whys], right=True)
+    if any(why.words for why in whys):
+        yield Column("carried by", [_words(why) for why in whys], widest=36)
+
+
+def _share(score: float | None, rank: int | None) -> str:
+    if score is None:
+        return "-"
+    return f"{score:.4g}" + (f" (#{rank})" if rank is not None else "")
+
+
+def _words(why: Why) -> str:
+    """Return the words that carry the similarity, as far as they do."""
+    carrying = [share for share in why.words[:CARRYING] if share.share > 0]
+    return " ".join(f"{share.word} {share.share:+.2f}" for share in carrying)
 
 
 def flat(hit: Hit) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,11 +59,63 @@ def search_file(
     return 1 if queries.rejects else 0
 
 
+def search_vectors(
+    form: str, collection: embedkit.Collection, path: str, wanted: Wanted, tag: str
+) -> int:
+    """Search for each vector of a file and print the hits; ids count from 1."""
+    vectors = read_vectors(path)
+
+    def answers() -> Iterator[Answer]:
+        for start in range(0, len(vectors), BATCH):
+            batch = vectors[start : start + BATCH]
+            found = collection.search_vectors(batch, **wanted.arguments())
+            for number, hits in enumerate(found, start=start + 1):
+                yield str(number), "", hits
+
+    write(_print(form, answers(), collection, tag), cleaned=form == "table")
+    return 0
+
+
+def read_vectors(path: str) -> Any:
+    """Read query vectors, shape (n, dim): a NumPy file, or a JSON array a line.
+
+    Raises
+    ------
+    SourceError
+        The file cannot be read, or holds something else.
+    """
+    import io
+    import json
+
+    import numpy as np
+
+    from embedkit.errors import SourceError
+
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        if data.startswith(b"\x93NUMPY"):
+            array = np.load(io.BytesIO(data), allow_pickle=False)
+        else:
+            lines = [json.loads(line) for line in data.splitlines() if line.strip()]
+            nested = len(lines) == 1 and lines[0] and isinstance(lines[0][0], list)
+            array = np.asarray(lines[0] if nested else lines, np.float32)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SourceError(
+            f"expected vectors in {path}, a NumPy array or a JSON array of numbers a line: {error}"
+        ) from error
+    if not array.size:
+        raise SourceError(f"there is no vector in {path}", do="give a file with a vector a line")
+    return array[np.newaxis] if array.ndim == 1 else array
+
+
 Answer = tuple[str, str, "list[Hit]"]
 
 
 def _search(collection: embedkit.Collection, queries: Queries, wanted: Wanted) -> Iterator[Answer]:
-    size = BATCH if wanted.rerank is None else JUDGED
+    size = BATCH if wanted.options.get("rerank") is None else JUDGED
     for start in range(0, len(queries.rows), size):
         batch = queries.rows[start : start + size]
         answers = collection.search_many([text for _, text in batch], **wanted.arguments())
@@ -81,7 +135,9 @@ def _print(
             yield from query_csv_lines(id, hits, columns)
     elif form == "table":
         for n, (id, text, hits) in enumerate(answers):
-            heading = click.style(cut(clean(f"{id}: {text}"), terminal_width()), bold=True)
+            heading = click.style(
+                cut(clean(f"{id}: {text}" if text else id), terminal_width()), bold=True
+            )
             table = hits_table(hits) + "\n" if hits else ""
             yield ("\n" if n else "") + heading + "\n" + table
     else:

@@ -1,88 +1,143 @@
-"""From query vectors to hits: candidates, filter, records, ranks; and ranks by a reranker."""
+"""From queries to hits: candidates, filter, records, choice, ranks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from embedkit.types import Hit, Neighbors, Record
+import numpy as np
+
+from embedkit.retrieval.candidates import Asked, Ranked, rank
+from embedkit.types import Hit, Hits, Record
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
+    from embedkit.retrieval.options import Wanted
     from embedkit.store.view import View
-    from embedkit.types import Vectors
+    from embedkit.types import Keys
 
 
-def search(view: View, queries: Vectors, k: int, where: str | None) -> list[list[Hit]]:
-    """Return the k best records of each query, shape (n, dim), best first.
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record on its way to become a hit: its score, and where it stands among the candidates."""
 
-    Records with equal texts share a vector, so k vectors bring at least k records.
+    record: Record
+    score: float
+    row: int
+    place: int
+
+
+Found = dict[int, list[tuple[int, Record]]]
+"""The records of a vector row, each with its number."""
+
+
+def search(
+    view: View, asked: Asked, wanted: Wanted, reranker: Reranker | None = None
+) -> list[Hits]:
+    """Return the hits of each query, in the order of the queries.
+
+    Records with equal texts share a vector, so n candidates bring at least n records.
     """
-    matches = view.filter(where) if where is not None else None
-    if matches is not None and not len(matches.rows):
-        return [[] for _ in queries]
-    allow = None if matches is None else view.mask(matches.rows)
-    k = min(k, max(view.manifest.records, 1))
-    return _hits(view, view.index.search(queries, k, allow=allow), k, where, None)
+    allow = None
+    if wanted.where is not None:
+        matches = view.filter(wanted.where)
+        if not len(matches.rows):
+            return [Hits() for _ in range(len(asked))]
+        allow = view.mask(matches.rows)
+    depth = min(wanted.depth, max(view.manifest.records, 1))
+    # Of each example that is left out, its row comes first and brings perhaps only itself.
+    depth += len(asked.without)
+    ranked = rank(view, asked, wanted, depth, allow)
+    found = _records(view, ranked.rows, depth, wanted.where)
+    chosen = (
+        _choose(view, asked, query, ranked, found, wanted, reranker) for query in range(len(asked))
+    )
+    return [
+        Hits(_hits(items, ranked, query, wanted, reranker), ranked.plan)
+        for query, items in enumerate(chosen)
+    ]
 
 
-def similar(view: View, row: int, id: str, k: int, where: str | None) -> list[Hit]:
-    """Return the k records nearest to the one of that id, whose vector is in that row."""
-    matches = view.filter(where) if where is not None else None
-    allow = None if matches is None else view.mask(matches.rows)
-    k = min(k, max(view.manifest.records, 1))
-    # One vector more, since the record's own comes first and brings perhaps only the record.
-    neighbors = view.index.search(view.vectors.matrix[row : row + 1], k + 1, allow=allow)
-    return _hits(view, neighbors, k, where, id)[0]
+def _records(view: View, rows: Keys, limit: int, where: str | None) -> Found:
+    """Return the records of some vectors, at most so many of each, the first ones."""
+    wanted = {int(row) for row in rows.ravel() if row >= 0}
+    found: Found = {}
+    if wanted:
+        for seq, row, record in view.by_row(sorted(wanted), limit, where):
+            found.setdefault(row, []).append((seq, record))
+    return found
 
 
-def rerank(query: str, hits: Sequence[Hit], k: int, reranker: Reranker) -> list[Hit]:
-    """Return the k most relevant of the hits, best first; equal ones keep the order they had."""
+def _choose(
+    view: View,
+    asked: Asked,
+    query: int,
+    ranked: Ranked,
+    found: Found,
+    wanted: Wanted,
+    reranker: Reranker | None,
+) -> Sequence[Item]:
+    """Return the records of one query that become hits, in their final order."""
+    items: Sequence[Item] = _listed(ranked, query, found, asked.without)[: wanted.depth]
+    if reranker is not None:
+        assert asked.texts is not None
+        items = _reranked(asked.texts[query], items, reranker)
+    if wanted.min_score is not None:
+        items = [item for item in items if item.score >= wanted.min_score]
+    if wanted.diversity is not None:
+        items = _spread(view, items, wanted)
+    return items[wanted.offset : wanted.end]
+
+
+def _listed(ranked: Ranked, query: int, found: Found, without: Iterable[str]) -> list[Item]:
+    """Return the records of a query's candidates, best first, equal ones as they came."""
+    listed = [
+        (-score, seq, Item(record, score, row, place))
+        for place, (row, score) in enumerate(
+            zip(ranked.rows[query].tolist(), ranked.scores[query].tolist(), strict=True)
+        )
+        for seq, record in found.get(row, ())
+        if record.id not in without
+    ]
+    listed.sort(key=lambda item: item[:2])
+    return [item for _, _, item in listed]
+
+
+def _reranked(query: str, items: Sequence[Item], reranker: Reranker) -> list[Item]:
+    """Return the items by the relevance a reranker gives; equal ones keep the order they had."""
     from embedkit.validate import check_scores
 
-    if not hits:
+    if not items:
         return []
-    scores = reranker.rerank(query, [hit.text for hit in hits])
-    relevance = check_scores(scores, len(hits), reranker.model_id).tolist()
-    order = sorted(range(len(hits)), key=lambda i: (-relevance[i], hits[i].rank))
-    return [
-        replace(hits[i], rank=rank, score=relevance[i], kind="reranked")
-        for rank, i in enumerate(order[:k], start=1)
-    ]
+    scores = reranker.rerank(query, [item.record.text for item in items])
+    relevance = check_scores(scores, len(items), reranker.model_id).tolist()
+    judged = [replace(item, score=score) for item, score in zip(items, relevance, strict=True)]
+    return sorted(judged, key=lambda item: -item.score)
+
+
+def _spread(view: View, items: Sequence[Item], wanted: Wanted) -> list[Item]:
+    from embedkit.retrieval.diversity import diverse
+
+    assert wanted.diversity is not None
+    scores = np.array([item.score for item in items], np.float32)
+    vectors = view.vectors.matrix[np.array([item.row for item in items], np.int64)]
+    return [items[i] for i in diverse(scores, vectors, wanted.end, wanted.diversity)]
 
 
 def _hits(
-    view: View, neighbors: Neighbors, k: int, where: str | None, without: str | None
-) -> list[list[Hit]]:
-    rows = {int(row) for row in neighbors.keys.ravel() if row >= 0}
-    found: dict[int, list[tuple[int, Record]]] = {}
-    if rows:
-        # One more of each vector than is wanted, for the one that is left out.
-        for seq, row, record in view.by_row(sorted(rows), k + 1, where):
-            found.setdefault(row, []).append((seq, record))
-    return [
-        _ranked(keys.tolist(), scores.tolist(), found, k, without, view.manifest.metric)
-        for keys, scores in zip(neighbors.keys, neighbors.scores, strict=True)
-    ]
-
-
-def _ranked(
-    rows: Sequence[int],
-    scores: Sequence[float],
-    found: dict[int, list[tuple[int, Record]]],
-    k: int,
-    without: str | None,
-    kind: str,
+    items: Sequence[Item], ranked: Ranked, query: int, wanted: Wanted, reranker: Reranker | None
 ) -> list[Hit]:
-    listed = [
-        (-score, seq, record)
-        for row, score in zip(rows, scores, strict=True)
-        for seq, record in found.get(row, ())
-        if record.id != without
-    ]
-    listed.sort(key=lambda item: item[:2])
+    kind = ranked.kind if reranker is None else "reranked"
     return [
-        Hit(rank, record.id, -score, record.text, record.metadata, kind)
-        for rank, (score, _, record) in enumerate(listed[:k], start=1)
+        Hit(
+            rank,
+            item.record.id,
+            item.score,
+            item.record.text,
+            item.record.metadata,
+            kind,
+            why=ranked.why(query, item.place) if wanted.explain else None,
+        )
+        for rank, item in enumerate(items, start=wanted.offset + 1)
     ]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from embedkit_cli.choose import choose
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import collection_option, printing
+from embedkit_cli.options import Decorated, collection_option, printing
 from embedkit_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     import embedkit
 
 
-CANDIDATES = 100
+DIVERSITY = 0.3
+"""What ``--diverse`` alone stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,65 +26,122 @@ class Wanted:
     """What the options of a search ask for, besides the query."""
 
     k: int
-    where: str | None = None
-    rerank: str | None = None
-    candidates: int = CANDIDATES
+    options: dict[str, Any]
 
     def arguments(self) -> dict[str, Any]:
         """Return them as :meth:`embedkit.Collection.search` takes them."""
-        return asdict(self)
+        return {"k": self.k} | {name: v for name, v in self.options.items() if v is not None}
+
+    @property
+    def explains(self) -> bool:
+        """Whether it is to be said why."""
+        return bool(self.options.get("explain"))
+
+
+def choosing(command: Decorated) -> Decorated:
+    """Add the options that say which hits are wanted."""
+    for option in reversed(
+        (
+            click.option("-k", type=click.IntRange(min=1), help="Hits to show.  [default: 10]"),
+            click.option("--offset", type=click.IntRange(min=0), help="Hits to pass over first."),
+            click.option(
+                "--where",
+                metavar="SQL",
+                help="Filter over the record's columns: \"lang = 'en'\".",
+            ),
+            click.option(
+                "--mode",
+                type=click.Choice(["dense", "lexical", "hybrid"]),
+                help="By meaning, by words, or by both.  [default: dense]",
+            ),
+            click.option(
+                "--fusion",
+                metavar="SPEC",
+                help="How hybrid weighs the two: rrf?k=60, weighted?dense=0.7.",
+            ),
+            click.option(
+                "--rerank",
+                metavar="SPEC",
+                help="Judge the best anew: lexical, cross-encoder:MODEL, cohere:MODEL.",
+            ),
+            click.option(
+                "--candidates",
+                type=click.IntRange(min=1),
+                help="How many --rerank judges or --diverse chooses from.  [default: 100]",
+            ),
+            click.option("--diverse", is_flag=True, help="Hits that differ from each other."),
+            click.option(
+                "--diversity",
+                type=click.FloatRange(0, 1),
+                help=f"How much they are to differ, 0 to 1.  [default: {DIVERSITY}]",
+            ),
+            click.option("--min-score", type=float, help="Only hits of at least this score."),
+            click.option(
+                "--min-confidence",
+                type=click.FloatRange(0, 1),
+                help="Only hits that are relevant with this probability, 0 to 1.",
+            ),
+            click.option(
+                "--explain", is_flag=True, help="Say why: ranks, words, and how it was searched."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @click.command(cls=Command, example='embedkit search "how do I get my money back?" -k 5')
 @click.argument("query", required=False)
 @collection_option
-@click.option("-k", type=click.IntRange(min=1), help="Hits to show.  [default: 10]")
-@click.option("--where", metavar="SQL", help="Filter over the record's columns: \"lang = 'en'\".")
+@choosing
 @click.option(
     "--queries", metavar="FILE", help="CSV or JSON Lines with id and text, or a text a line."
 )
 @click.option(
-    "--rerank",
-    metavar="SPEC",
-    help="Judge the nearest anew: lexical, cross-encoder:MODEL, cohere:MODEL.",
-)
-@click.option(
-    "--candidates", type=click.IntRange(min=1), help="How many it judges.  [default: 100]"
+    "--vectors", metavar="FILE", help="Query vectors in place of texts: .npy, or JSON arrays."
 )
 @click.option("--tag", default="embedkit", show_default=True, help="Name of the run, for trec.")
 @printing("trec")
 @pass_session
 def search(
     session: Session,
+    /,
     query: str | None,
     collection: str | None,
-    k: int | None,
-    where: str | None,
     queries: str | None,
-    rerank: str | None,
-    candidates: int | None,
+    vectors: str | None,
     tag: str,
+    k: int | None,
+    diverse: bool,
+    **options: Any,
 ) -> int:
-    """Find the records nearest to QUERY; - reads it from stdin."""
-    if (query is None) == (queries is None):
-        raise click.UsageError("expected a query, or a file of them with --queries FILE")
-    if queries is None and session.format == "trec":
+    """Find the records that answer QUERY best; - reads it from stdin."""
+    if sum(given is not None for given in (query, queries, vectors)) != 1:
+        raise click.UsageError(
+            "expected a query, or a file of them with --queries FILE or --vectors FILE"
+        )
+    if query is not None and session.format == "trec":
         raise click.UsageError("--format trec needs query ids: give --queries FILE")
-    if candidates is not None and rerank is None:
-        raise click.UsageError("--candidates is for reranking: give --rerank SPEC")
     import embedkit
 
+    if diverse and options["diversity"] is None:
+        options["diversity"] = DIVERSITY
+    if options["candidates"] is not None and not (options["rerank"] or options["diversity"]):
+        raise click.UsageError("--candidates is for --rerank SPEC and --diverse: give one of them")
     text = _read(query) if query is not None else ""
     name = choose(session, collection)
-    wanted = Wanted(k or session.settings.k, where, rerank, candidates or CANDIDATES)
+    wanted = Wanted(k or session.settings.k, options)
     with embedkit.open(name, home=session.home) as opened:
-        if queries is None:
+        if query is not None:
             return _one(session, opened, text, wanted)
         from embedkit_cli.failure import say_waiting
-        from embedkit_cli.many import search_file
+        from embedkit_cli.many import search_file, search_vectors
 
-        if queries == "-":
+        if "-" in (queries, vectors):
             say_waiting()
+        if vectors is not None:
+            return search_vectors(session.format, opened, vectors, wanted, tag)
+        assert queries is not None
         return search_file(session.format, opened, queries, wanted, tag)
 
 
@@ -105,6 +163,22 @@ def _one(session: Session, opened: embedkit.Collection, query: str, wanted: Want
 
     hits = opened.search(query, **wanted.arguments())
     print_hits(session.format, hits, opened)
+    if wanted.explains and hits.plan is not None:
+        say(f"how: {hits.plan}")
     if not hits:
-        say("no record matches" + (" the filter" if wanted.where else ": the collection is empty"))
+        say(_nothing(wanted))
     return 0
+
+
+def _nothing(wanted: Wanted) -> str:
+    """Say why there is no hit, as far as the options tell."""
+    given = {name for name, value in wanted.options.items() if value}
+    if given & {"min_score", "min_confidence"}:
+        return "nothing in the collection is good enough: no record reaches what --min-… asks for"
+    if "offset" in given:
+        return "there are no more hits"
+    if "where" in given:
+        return "no record matches the filter"
+    if wanted.options.get("mode") == "lexical":
+        return "no record shares a word with the query; search by meaning with --mode dense"
+    return "no record matches: the collection is empty"
