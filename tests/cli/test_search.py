@@ -9,7 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from embedkit import embedder
 
 QUERY = "How do I get candle wax out of a carpet?"
 
@@ -168,3 +171,62 @@ def test_a_cross_encoder_reranks(data: Any, questions: Path, cross_encoder: Path
     dense = [hit["id"] for hit in data("search", QUERY, "-k", "5")]
     assert [hit["score"] for hit in hits] == sorted([hit["score"] for hit in hits], reverse=True)
     assert {hit["id"] for hit in hits} <= set(dense)
+
+
+def test_pages(data: Any, questions: Path) -> None:
+    whole = data("search", QUERY, "-k", "6")
+    assert data("search", QUERY, "-k", "2", "--offset", "4") == whole[4:]
+    assert data("search", QUERY, "-k", "3", "--offset", "600") == []
+
+
+def test_explained_hits_name_the_words_that_carry(run: Any, data: Any, questions: Path) -> None:
+    hits = data("search", QUERY, "-k", "2", "--explain")
+    assert hits[0]["why"]["dense_rank"] == 1
+    assert {"wax", "candle", "carpet"} & {word["word"] for word in hits[0]["why"]["words"][:4]}
+    table = run("search", QUERY, "-k", "2", "--explain", "--format", "table").stdout
+    assert "carried by" in table.splitlines()[0]
+
+
+def test_nothing_good_enough_is_said(run: Any, questions: Path) -> None:
+    result = run("search", QUERY, "--min-score", "2", "--json")
+    assert json.loads(result.stdout) == []
+    assert "nothing in the collection is good enough" in result.stderr
+
+
+def test_diverse_hits_start_with_the_best(data: Any, questions: Path) -> None:
+    hits = data("search", QUERY, "--diverse", "--diversity", "0.9", "-k", "5")
+    assert hits[0]["id"] == "q001"
+    assert [hit["score"] for hit in hits] != sorted([hit["score"] for hit in hits], reverse=True)
+
+
+def test_query_vectors_from_a_file(data: Any, run: Any, questions: Path) -> None:
+    vectors = embedder("hashing").embed([QUERY, "where is my parcel"], input_type="query")
+    np.save("queries.npy", vectors)
+    Path("queries.jsonl").write_text("\n".join(json.dumps(row.tolist()) for row in vectors))
+    by_text = data("search", QUERY, "-k", "3")
+    for name in ("queries.npy", "queries.jsonl"):
+        found = data("search", "--vectors", name, "-k", "3")
+        assert [line["query_id"] for line in found] == ["1", "2"]
+        assert [hit["id"] for hit in found[0]["hits"]] == [hit["id"] for hit in by_text]
+
+
+@pytest.mark.parametrize(
+    ("content", "part", "code"),
+    [
+        (b"", "there is no vector", 1),
+        (b"hello", "expected vectors in v.txt", 1),
+        (b"[1, 2, 3]", "query vectors of shape", 2),
+        (b"\x93NUMPY garbage", "expected vectors in v.txt", 1),
+    ],
+)
+def test_vectors_that_are_none(
+    run: Any, questions: Path, content: bytes, part: str, code: int
+) -> None:
+    Path("v.txt").write_bytes(content)
+    assert part in run("search", "--vectors", "v.txt", code=code).stderr
+
+
+def test_neighbours_of_several_records(data: Any, questions: Path) -> None:
+    hits = data("similar", "q001", "q002", "--unlike", "q003", "-k", "5")
+    assert not {"q001", "q002", "q003"} & {hit["id"] for hit in hits}
+    assert len(hits) == 5

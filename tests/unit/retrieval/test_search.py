@@ -1,0 +1,99 @@
+"""Pages, thresholds, diversity, examples and explanations of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from embedkit import Collection
+from embedkit.errors import InvalidInputError, RecordNotFoundError
+
+TEXTS = [
+    "how do I get my money back",
+    "how do I get my money back please",
+    "how can I get my money returned",
+    "the money market in Frankfurt",
+    "repot an orchid in spring",
+    "a visa for New Zealand",
+]
+QUERY = "get my money back"
+
+
+@pytest.fixture
+def filled(opened: Callable[..., Collection]) -> Collection:
+    collection = opened()
+    collection.upsert([{"id": f"r{i}", "text": text, "n": i} for i, text in enumerate(TEXTS)])
+    return collection
+
+
+def test_pages_follow_each_other(filled: Collection) -> None:
+    whole = filled.search(QUERY, 6)
+    pages = [filled.search(QUERY, 2, offset=offset) for offset in (0, 2, 4, 6)]
+    assert [hit for page in pages for hit in page] == list(whole)
+    assert [hit.rank for hit in pages[1]] == [3, 4]
+    assert pages[3] == []
+
+
+def test_only_hits_of_a_least_score(filled: Collection) -> None:
+    whole = filled.search(QUERY, 6)
+    least = whole[2].score
+    assert filled.search(QUERY, 6, min_score=least) == whole[:3]
+    assert filled.search(QUERY, 6, min_score=2) == []
+
+
+def test_diverse_hits_are_the_same_records_in_another_order(filled: Collection) -> None:
+    plain, spread = filled.search(QUERY, 6), filled.search(QUERY, 6, diversity=0.8)
+    assert {hit.id for hit in plain} == {hit.id for hit in spread}
+    assert spread[0].id == plain[0].id
+    assert spread[1].id != plain[1].id
+    assert [hit.rank for hit in spread] == [1, 2, 3, 4, 5, 6]
+    scores = {hit.id: hit.score for hit in plain}
+    assert all(hit.score == scores[hit.id] for hit in spread)
+
+
+def test_examples_and_counter_examples(filled: Collection) -> None:
+    near = filled.similar(["r0", "r3"], 6)
+    assert {hit.id for hit in near} == {"r1", "r2", "r4", "r5"}
+    away = filled.similar(["r0", "r3"], 6, unlike="r2")
+    assert {hit.id for hit in away} == {"r1", "r4", "r5"}
+    before = next(hit.score for hit in near if hit.id == "r1")
+    assert next(hit.score for hit in away if hit.id == "r1") < before
+    with pytest.raises(RecordNotFoundError, match="r99"):
+        filled.similar(["r0", "r99"])
+
+
+def test_one_example_is_the_record_itself(filled: Collection) -> None:
+    assert filled.similar("r0") == filled.similar(["r0"])
+
+
+def test_an_explanation_tells_rank_score_and_words(filled: Collection) -> None:
+    hits = filled.search(QUERY, 3, explain=True)
+    for rank, hit in enumerate(hits, start=1):
+        assert hit.why is not None
+        assert (hit.why.dense_rank, hit.why.dense) == (rank, hit.score)
+        assert hit.why.words[0].share > 0
+    assert {share.word for share in hits[0].why.words} == set(TEXTS[0].split())  # type: ignore[union-attr]
+    assert all(hit.why is None for hit in filled.search(QUERY, 3))
+
+
+def test_a_hit_as_plain_values_has_no_empty_fields(filled: Collection) -> None:
+    plain = filled.search(QUERY, 1)[0].to_dict()
+    assert list(plain) == ["rank", "id", "score", "text", "metadata", "kind"]
+    assert "why" in filled.search(QUERY, 1, explain=True)[0].to_dict()
+
+
+def test_vectors_have_no_words(filled: Collection) -> None:
+    vector = np.ones(filled.embedder.dim, np.float32)
+    assert len(filled.search_vectors(vector, 2, offset=1)[0]) == 2
+    with pytest.raises(InvalidInputError, match="a query without a text, got mode 'hybrid'"):
+        filled.search_vectors(vector, mode="hybrid")
+    with pytest.raises(InvalidInputError, match="got rerank"):
+        filled.search_vectors(vector, rerank="lexical")
+
+
+def test_diversity_chooses_by_what_the_reranker_says(filled: Collection) -> None:
+    plain = filled.search(QUERY, 6, rerank="lexical")
+    spread = filled.search(QUERY, 6, rerank="lexical", diversity=0.0)
+    assert [hit.id for hit in plain] == [hit.id for hit in spread]
