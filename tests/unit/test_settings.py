@@ -11,7 +11,7 @@ from embedkit.errors import SettingsError
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder and a configuration folder of the test's own, and no variables."""
-    for key in ("HOME", "EMBEDDER", "INDEX", "K", "FORMAT", "CACHE_SIZE"):
+    for key in ("HOME", "EMBEDDER", "INDEX", "K", "MODE", "FORMAT", "CACHE_SIZE"):
         monkeypatch.delenv(f"EMBEDKIT_{key}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "person"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -144,3 +144,12 @@ def test_given_home_asks_no_file(bare: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert settings.resolve_home("x") == bare / "x"
     monkeypatch.setenv("EMBEDKIT_HOME", "y")
     assert settings.resolve_home() == bare / "y"
+
+
+def test_how_the_command_line_searches(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().mode == "dense"
+    monkeypatch.setenv("EMBEDKIT_MODE", "hybrid")
+    assert settings.load().mode == "hybrid"
+    monkeypatch.setenv("EMBEDKIT_MODE", "sparse")
+    with pytest.raises(SettingsError, match="expected one of dense, lexical, hybrid"):
+        settings.load()

@@ -128,6 +128,8 @@ def search(
         options["diversity"] = DIVERSITY
     if options["candidates"] is not None and not (options["rerank"] or options["diversity"]):
         raise click.UsageError("--candidates is for --rerank SPEC and --diverse: give one of them")
+    if vectors is None:  # they can only be searched by meaning
+        options["mode"] = options["mode"] or session.settings.mode
     text = _read(query) if query is not None else ""
     name = choose(session, collection)
     wanted = Wanted(k or session.settings.k, options)
