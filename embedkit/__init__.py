@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from embedkit.caching.spaces import CacheInfo
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
+    from embedkit.evaluation.results import SearchEvaluation
+    from embedkit.evaluation.search import evaluate_search
     from embedkit.types import (
         Candidate,
         CollectionInfo,
@@ -57,6 +59,8 @@ _WHERE = {
     "generator": "api",
     "index": "api",
     "reranker": "api",
+    "evaluate_search": "evaluation.search",
+    "SearchEvaluation": "evaluation.results",
     "Collection": "collection",
     "EmbedkitError": "errors",
     "CacheInfo": "caching.spaces",
@@ -91,12 +95,14 @@ __all__ = [
     "Reject",
     "Report",
     "RunInfo",
+    "SearchEvaluation",
     "Token",
     "__version__",
     "cache",
     "collections",
     "delete",
     "embedder",
+    "evaluate_search",
     "generator",
     "index",
     "open",

@@ -297,6 +297,33 @@ class Reader:
         """
         return self._read(lambda view: self._found(view, id)[1])
 
+    def having(self, ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that there are records of."""
+        from embedkit.validate import is_unicode
+
+        listed = [id for id in ids if is_unicode(id)]
+        sql = "SELECT id FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+        return {str(row[0]) for row in self._read(lambda view: view.query(sql, [listed]))}
+
+    def sample(self, n: int, *, seed: int = 0, where: str | None = None) -> list[Record]:
+        """Return n records at random, or all where there are fewer; by the same seed the same.
+
+        What is drawn stays, mostly, when records are added: two measurements can be compared.
+
+        Raises
+        ------
+        FilterError
+        """
+        from embedkit.validate import check_k
+
+        check_k(n, "n")
+        return self._read(lambda view: view.sample(n, str(seed), where))
+
+    def some_ids(self, n: int = 3) -> list[str]:
+        """Return the ids of the first records, to show what ids look like."""
+        sql = "SELECT id FROM records ORDER BY seq LIMIT ?"
+        return [str(row[0]) for row in self._read(lambda view: view.query(sql, [n]))]
+
     def __contains__(self, id: object) -> bool:
         return isinstance(id, str) and self._read(lambda view: view.get(id)) is not None
 

@@ -170,6 +170,24 @@ class View:
         )
         return [(row[0], row[1], self._record(row)) for row in found]
 
+    def sample(self, n: int, seed: str, where: str | None = None) -> list[Record]:
+        """Return the n records whose ids have the smallest digests, for a seed.
+
+        Raises
+        ------
+        FilterError
+        """
+        allowed = ""
+        if where is not None:
+            self.filter(where)
+            allowed = f" WHERE seq IN ({self._filter.select(where)})"
+        found = self.query(
+            f"SELECT {self._listed} FROM records{allowed}"
+            " ORDER BY md5(? || ' ' || id), seq LIMIT ?",
+            [seed, n],
+        )
+        return [self._record(row) for row in found]
+
     def __iter__(self) -> Iterator[Record]:
         cursor = reader_cursor(self._connection)
         with translated(self.layout.records(self.manifest.generation)):
