@@ -49,6 +49,8 @@ class Process:
 
     def _gather(self, stream, lines: list[str]) -> None:
         for line in stream:
+            if lines is self.lines and not line.endswith("\n"):
+                continue  # a kill cut it in the middle
             with self._told:
                 lines.append(line.rstrip("\n"))
                 self._told.notify_all()
