@@ -98,6 +98,10 @@ ROWS: tuple[Row, ...] = (
         "nearest-neighbour graph by descent", ("pynndescent",), "pynndescent",
     ),
     Row(
+        "index", "usearch", "embedkit.indexes.usearch:UsearchBackend",
+        "layered small-world graph (HNSW)", ("usearch",), "usearch",
+    ),
+    Row(
         "reranker", "lexical", "embedkit.rerankers.lexical:LexicalReranker",
         "BM25 over the texts themselves: no model, deterministic, the reference", ("numpy",),
     ),

@@ -46,7 +46,7 @@ def test_saved_indexes_hold_no_code(name: str, tmp_path: Path) -> None:
     """Opening an index from somebody else must not run their code: no pickles."""
     case(name, "cosine").shared.save(tmp_path / "index")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".json", ".npy", ".tv", ".ann", ".txt"}
+    assert {path.suffix for path in files} <= {".json", ".npy", ".tv", ".ann", ".txt", ".usearch"}
     for path in files:
         if path.suffix == ".npy":
             np.load(path, allow_pickle=False)
