@@ -137,6 +137,33 @@ class Neighbors:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """Two records of much the same text, in the order in which they came.
+
+    Attributes
+    ----------
+    score : float
+        Cosine of their vectors.
+    exact : bool
+        Whether their texts are equal to the letter.
+    probability : float or None
+        That they are duplicates, as labelled pairs have it; None without such.
+    """
+
+    id1: str
+    id2: str
+    text1: str
+    text2: str
+    score: float
+    exact: bool = False
+    probability: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the pair as plain values, in the order of its fields, without what is None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """What an embedder returns for a batch of texts.
 

@@ -11,6 +11,7 @@ COMMANDS = {
     "index": ("embedkit_cli.commands.index:index", "Fill a collection from files."),
     "search": ("embedkit_cli.commands.search:search", "Find the records nearest to a query."),
     "similar": ("embedkit_cli.commands.similar:similar", "Find the neighbours of a record."),
+    "pairs": ("embedkit_cli.commands.pairs:pairs", "Find near-duplicates among records."),
     "show": ("embedkit_cli.commands.show:show", "Show records by id."),
     "collections": (
         "embedkit_cli.commands.collections:collections",

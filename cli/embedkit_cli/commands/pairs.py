@@ -1,0 +1,46 @@
+"""``embedkit pairs``."""
+
+from __future__ import annotations
+
+import click
+
+from embedkit_cli.choose import choose
+from embedkit_cli.lazy import Command
+from embedkit_cli.options import collection_option, printing
+from embedkit_cli.session import Session, pass_session
+
+
+@click.command(cls=Command, example="embedkit pairs --threshold 0.85 --limit 20")
+@collection_option
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Least cosine of a pair.  [default: 0.9]",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Pairs to show, the best of them.")
+@click.option("--where", metavar="SQL", help="Filter over the record's columns: \"lang = 'en'\".")
+@printing()
+@pass_session
+def pairs(
+    session: Session,
+    collection: str | None,
+    threshold: float | None,
+    limit: int | None,
+    where: str | None,
+) -> int:
+    """Find records of much the same text, the most alike first.
+
+    Every pair of records is as good as compared: none above the threshold is missed. Records of
+    equal text are each paired with the first of them, and only that one with others.
+    """
+    import embedkit
+    from embedkit_cli.duplicates import THRESHOLD, print_pairs
+    from embedkit_cli.failure import say
+
+    name = choose(session, collection)
+    least = threshold or THRESHOLD
+    with embedkit.open(name, home=session.home) as opened:
+        found = opened.pairs(least, where=where, limit=limit)
+        if not print_pairs(session.format, found):
+            say(f"no two records have a cosine of {least:g} or more")
+    return 0

@@ -1,0 +1,97 @@
+"""How near-duplicates are printed: as they come, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from embedkit_cli.output import csv_line, to_json, write
+from embedkit_cli.table import GAP, Column, render, terminal_width
+from embedkit_cli.text import width
+
+if TYPE_CHECKING:
+    from embedkit.types import Pair
+
+THRESHOLD = 0.9
+PAGE = 200
+"""Rows of a table that are laid out together."""
+WIDEST_ID = 16
+PAIR = ("id1", "id2", "score", "exact", "text1", "text2")
+
+T = TypeVar("T")
+
+
+def print_pairs(form: str, pairs: Iterable[Pair]) -> int:
+    """Print pairs and return how many there were."""
+    counted = _Counted(pairs)
+    if form == "table":
+        write(_pages(counted, pairs_table), cleaned=True)
+    else:
+        write(lines(form, map(_pair_row, counted), PAIR))
+    return counted.count
+
+
+def _pair_row(pair: Pair) -> dict[str, Any]:
+    row = pair.to_dict()
+    return {name: row.pop(name) for name in PAIR[:4]} | row
+
+
+def pairs_table(pairs: Sequence[Pair]) -> str:
+    """Return pairs as a table: score, ids, and the two texts side by side."""
+    ids = [[getattr(pair, name) for pair in pairs] for name in ("id1", "id2")]
+    half = _half([max(map(width, listed)) for listed in ids])
+    return render(
+        [
+            Column("cosine", [_score(pair.score, exact=pair.exact) for pair in pairs], right=True),
+            Column("id1", ids[0], widest=WIDEST_ID),
+            Column("id2", ids[1], widest=WIDEST_ID),
+            Column("text1", [pair.text1 for pair in pairs], widest=half),
+            Column("text2", [pair.text2 for pair in pairs], stretch=True),
+        ]
+    )
+
+
+def _half(ids: Sequence[int]) -> int:
+    """Return what each of two texts may take beside the score and ids of these widths."""
+    taken = len("cosine") + sum(min(max(wide, 3), WIDEST_ID) for wide in ids) + 4 * GAP
+    return max(8, (terminal_width() - taken) // 2)
+
+
+def _score(score: float, *, exact: bool) -> str:
+    return "equal" if exact else f"{score:.4f}"
+
+
+def lines(form: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[str]:
+    """Yield rows in a format as they come; none is kept."""
+    if form == "csv":
+        yield csv_line(columns)
+        for row in rows:
+            yield csv_line([row.get(column) for column in columns])
+    elif form == "jsonl":
+        for row in rows:
+            yield to_json(row) + "\n"
+    else:
+        before = "[\n"
+        for row in rows:
+            yield before + to_json(row)
+            before = ",\n"
+        yield "[]\n" if before == "[\n" else "\n]\n"
+
+
+def _pages(rows: Iterable[T], table: Callable[[Sequence[T]], str]) -> Iterator[str]:
+    """Yield tables of a page each, so that the first is there before the last was found."""
+    rest = iter(rows)
+    while page := list(islice(rest, PAGE)):
+        yield table(page) + "\n"
+
+
+class _Counted(Iterable[T]):
+    def __init__(self, items: Iterable[T]) -> None:
+        self.count = 0
+        self._items = items
+
+    def __iter__(self) -> Iterator[T]:
+        for item in self._items:
+            self.count += 1
+            yield item

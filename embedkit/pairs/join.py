@@ -1,0 +1,158 @@
+"""All pairs of vectors above a threshold: exact, and in bounded memory.
+
+Sketches (:mod:`embedkit.pairs.sketch`) of two blocks are multiplied, and what they let through is
+scored as every index scores: pair by pair in float64, rounded once to float32. So the result is
+that of comparing all with all, whatever the blocks, the sketches or the number of processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from embedkit.errors import InvalidInputError
+from embedkit.indexes.exact import score_rows
+from embedkit.pairs.sketch import plan_sketches, rounding, sketches
+from embedkit.pairs.workers import workers
+
+if TYPE_CHECKING:
+    from embedkit.quantized import Matrix
+    from embedkit.types import Keys, Scores, Vectors
+
+HIGH = 1024
+WIDE = 4096
+"""Sketches on either side of a matrix product: 16 MiB of bounds."""
+DENSE = 0.03
+"""Share of pairs let through above which the whole vectors are multiplied, block by block."""
+SCORED = 2**17
+"""Pairs that are scored together."""
+
+Task = Callable[[], "Found"]
+
+
+class Found(NamedTuple):
+    """Some pairs: two positions each, the smaller first, and their score.
+
+    Attributes
+    ----------
+    left, right : int64 array, shape (n,)
+    scores : float32 array, shape (n,)
+    """
+
+    left: Keys
+    right: Keys
+    scores: Scores
+
+    def take(self, which: Keys) -> Found:
+        """Return some of the pairs, in the order given."""
+        return Found(self.left[which], self.right[which], self.scores[which])
+
+
+def together(parts: Iterable[Found]) -> Found:
+    """Return all pairs of several finds."""
+    listed = list(parts)
+    if not listed:
+        none = np.empty(0, np.int64)
+        return Found(none, none, np.empty(0, np.float32))
+    return Found(*(np.concatenate(column) for column in zip(*listed, strict=True)))
+
+
+def check_threshold(threshold: float) -> float:
+    """Return the least score of a pair: a cosine above 0 and at most 1.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    number = isinstance(threshold, (int, float, np.number)) and not isinstance(threshold, bool)
+    if not number or not 0 < threshold <= 1:
+        raise InvalidInputError(
+            f"expected threshold to be a cosine above 0 and at most 1, got {threshold!r}",
+            do="0.9 finds near-duplicates, 0.7 texts on one subject",
+        )
+    return float(threshold)
+
+
+class Join:
+    """Finds pairs among some rows of a matrix.
+
+    Positions count the rows that are joined, in the order given.
+
+    Parameters
+    ----------
+    vectors : float32 array or CodedMatrix, shape (n, dim)
+        Unit vectors; may be memory-mapped.
+    rows : int64 array, optional
+        The rows to join; all by default.
+    threshold : float
+        Least score of a pair.
+    """
+
+    def __init__(self, vectors: Matrix, rows: Keys | None, threshold: float) -> None:
+        self.vectors = vectors
+        self.rows = np.arange(len(vectors)) if rows is None else rows
+        self.threshold = np.float32(check_threshold(threshold))
+        self._plan = plan_sketches(vectors, self.rows, float(self.threshold))
+        self.sketches = sketches(vectors, self.rows, self._plan)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the sketches are the vectors themselves."""
+        return self._plan.directions is None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def pairs(self) -> Iterator[Found]:
+        """Yield all pairs, block by block; empty finds are left out."""
+        with workers() as run:
+            for found in run(self._blocks()):
+                if len(found.left):
+                    yield found
+
+    def _blocks(self) -> Iterator[Task]:
+        positions = np.arange(len(self))
+        for top in range(0, len(self), HIGH):
+            high = slice(top, top + HIGH)
+            for start in range(top, len(self), WIDE):
+                wide = slice(start, start + WIDE)
+                yield self.task(
+                    positions[high], self.sketches[high], positions[wide], self.sketches[wide]
+                )
+
+    def task(self, left: Keys, a: Vectors, right: Keys, b: Vectors) -> Task:
+        """Return what finds the pairs of two blocks, given by positions and sketches.
+
+        Of positions that stand in both, each pair is found once.
+        """
+        return lambda: self._cross(left, a, right, b)
+
+    def _cross(self, left: Keys, a: Vectors, right: Keys, b: Vectors) -> Found:
+        bounds = a @ b.T
+        cut = np.float32(self.threshold - rounding(a.shape[1]))
+        at = np.flatnonzero(bounds >= cut)
+        if not self.whole and len(at) > DENSE * bounds.size:
+            # Scoring each of so many pairs would cost more than one product of whole vectors.
+            a, b = self.vectors[self.rows[left]], self.vectors[self.rows[right]]
+            np.matmul(a, b.T, out=bounds)
+            at = np.flatnonzero(bounds >= np.float32(self.threshold - rounding(a.shape[1])))
+        del bounds
+        i, j = left[at // len(right)], right[at % len(right)]
+        ordered = i < j
+        return self._scored(i[ordered], j[ordered])
+
+    def _scored(self, left: Keys, right: Keys) -> Found:
+        return together(
+            self.score(left[start : start + SCORED], right[start : start + SCORED])
+            for start in range(0, len(left), SCORED)
+        )
+
+    def score(self, left: Keys, right: Keys) -> Found:
+        """Return those of the pairs that reach the threshold."""
+        a, b = self.rows[left], self.rows[right]
+        scores = score_rows(self.vectors[a], self.vectors, b[:, np.newaxis])[:, 0]
+        # Rounding may give unit vectors a cosine beyond 1.
+        scores = np.minimum(scores, np.float32(1))
+        return Found(left, right, scores).take(np.flatnonzero(scores >= self.threshold))

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+ROWS = "id,text,lang\n1,how do I pay,en\n2,how do I pay?,en\n3,a b c,de\n4,how do I pay,de\n"
+
+
+@pytest.fixture
+def indexed(run: Run, work: Path) -> Path:
+    (work / "q.csv").write_text(ROWS)
+    run("index", "q.csv", "--text", "text")
+    return work
+
+
+def test_pairs_in_every_format(indexed: Path, run: Run, data: Callable[..., Any]) -> None:
+    found = data("pairs", "--threshold", "0.6")
+    assert [(p["id1"], p["id2"], p["exact"]) for p in found] == [
+        ("1", "4", True),
+        ("1", "2", False),
+    ]
+    lines = run("pairs", "--threshold", "0.6").stdout.splitlines()
+    assert list(map(json.loads, lines)) == found
+    table = list(
+        csv.DictReader(io.StringIO(run("pairs", "--threshold", "0.6", "--format", "csv").stdout))
+    )
+    assert [float(row["score"]) for row in table] == [p["score"] for p in found]
+    assert list(table[0]) == ["id1", "id2", "score", "exact", "text1", "text2"]
+    shown = run("pairs", "--threshold", "0.6", "--format", "table").stdout.splitlines()
+    assert shown[0].split() == ["cosine", "id1", "id2", "text1", "text2"]
+    assert shown[1].split()[:3] == ["equal", "1", "4"]
+
+
+def test_nothing_found_is_said_and_is_no_failure(indexed: Path, run: Run) -> None:
+    result = run("pairs", "--where", "lang = 'en'", "--threshold", "0.999")
+    assert result.stdout == ""
+    assert "no two records have a cosine of 0.999 or more" in result.stderr
+    assert (
+        json.loads(run("pairs", "--where", "lang = 'en'", "--threshold", "0.999", "--json").stdout)
+        == []
+    )
+
+
+def test_limit_and_filter(indexed: Path, data: Callable[..., Any]) -> None:
+    assert len(data("pairs", "--threshold", "0.6", "--limit", "1")) == 1
+    found = data("pairs", "--threshold", "0.6", "--where", "lang = 'en'")
+    assert [(p["id1"], p["id2"]) for p in found] == [("1", "2")]
+
+
+def test_bad_input(indexed: Path, run: Run) -> None:
+    for threshold in ("0", "1.5", "x", "nan"):
+        assert "threshold" in run("pairs", "--threshold", threshold, code=2).stderr
+    assert "did you mean 'lang'" in run("pairs", "--where", "lnag = 1", code=2).stderr
+    assert "'q'" in run("pairs", "-c", "qq", code=1).stderr
