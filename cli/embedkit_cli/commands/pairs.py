@@ -10,7 +10,7 @@ from embedkit_cli.options import collection_option, printing
 from embedkit_cli.session import Session, pass_session
 
 
-@click.command(cls=Command, example="embedkit pairs --threshold 0.85 --limit 20")
+@click.command(cls=Command, example="embedkit pairs --threshold 0.7 --limit 20")
 @collection_option
 @click.option(
     "--threshold",
