@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 FIXED = ("rank", "id", "score", "text")
 CARRYING = 3
 """Words of a hit that a table shows; JSON has all."""
-_UNFIT = re.compile(r"\s|[\x00-\x1f\x7f-\x9f]")
 
 
 def print_hits(form: str, hits: Sequence[Hit], collection: embedkit.Collection) -> None:
@@ -86,25 +84,6 @@ def flat(hit: Hit) -> dict[str, Any]:
 def metadata_column(name: str, taken: Iterable[str] = FIXED) -> str:
     """Return what a metadata column is called beside the columns that every hit has."""
     return f"metadata.{name}" if name in taken else name
-
-
-def trec_lines(query_id: str, hits: Sequence[Hit], tag: str) -> Iterator[str]:
-    """Yield a run in the format of trec_eval: ``query_id Q0 record_id rank score tag``.
-
-    Its fields are separated by blanks, so blanks within ids are written as ``%20`` and the like.
-    """
-    for hit in hits:
-        fields = (query_id, "Q0", hit.id, str(hit.rank), f"{hit.score:.8f}", tag)
-        yield " ".join(map(trec_field, fields)) + "\n"
-
-
-def trec_field(text: str) -> str:
-    """Return the text without blanks and controls, each percent-encoded instead."""
-
-    def encode(match: re.Match[str]) -> str:
-        return "".join(f"%{byte:02X}" for byte in match[0].encode())
-
-    return _UNFIT.sub(encode, text)
 
 
 def query_csv_header(columns: Mapping[str, str]) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embedkit.evaluation.judgements import run_lines, trec_field
 from embedkit_cli.failure import say
-from embedkit_cli.hits import hits_table, query_csv_header, query_csv_lines, trec_field, trec_lines
+from embedkit_cli.hits import hits_table, query_csv_header, query_csv_lines
 from embedkit_cli.output import to_json, write
 from embedkit_cli.table import terminal_width
 from embedkit_cli.text import clean, count, cut
@@ -143,7 +144,7 @@ def _print(
     else:
         for id, text, hits in answers:
             if form == "trec":
-                yield from trec_lines(id, hits, tag)
+                yield from run_lines(id, ((hit.id, hit.score) for hit in hits), tag)
             else:
                 yield to_json(_as_dict((id, text, hits))) + "\n"
 

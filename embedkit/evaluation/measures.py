@@ -30,7 +30,7 @@ _SPELT = {
     "rprec": ("Rprec", "Rprec"),
 }
 """Names as people write them: what ir-measures calls the measure, and what we print."""
-_NAME = re.compile(r"([^\W\d][\w]*?)\s*(\(.*\))?\s*(?:@\s*(\d+))?", re.DOTALL)
+_NAME = re.compile(r"([^\W\d]\w*?)\s*(\(.*\))?\s*(?:@\s*(\d+))?", re.DOTALL)
 
 
 def check_measures(names: Iterable[str]) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def check_measures(names: Iterable[str]) -> dict[str, Any]:
     ----------
     names : iterable of str
         Such as ``"ndcg@10"``, ``"MRR@10"``, ``"recall@100"``, ``"map"``, in whatever case, or any
-        name of ir-measures: ``"P(rel=2)@5"``, ``"RBP(p=0.8)"``.
+        name of ir-measures: ``"P(rel=2)@5"``, ``"Judged@10"``.
 
     Raises
     ------
@@ -63,6 +63,29 @@ def check_measures(names: Iterable[str]) -> dict[str, Any]:
             f"expected measures that can be computed here, got {', '.join(found)}: {error}"
         ) from error
     return found
+
+
+def same_measure(name: str, known: Iterable[str]) -> str:
+    """Return which of the measures that were taken a name means.
+
+    Raises
+    ------
+    InvalidInputError
+        None; the nearest is offered.
+    """
+    listed = list(known)
+    spelt = {told.lower(): told for told in listed}
+    if name.lower() in spelt:
+        return spelt[name.lower()]
+    match = _NAME.fullmatch(name.strip())
+    if match is not None:
+        ours = _SPELT.get(match[1].lower(), (name, match[1]))[1]
+        told = f"{ours}{match[2] or ''}" + (f"@{match[3]}" if match[3] else "")
+        if told.lower() in spelt:
+            return spelt[told.lower()]
+    near = difflib.get_close_matches(name.lower(), spelt, n=1)
+    hint = f"did you mean {spelt[near[0]]!r}?" if near else f"there are: {', '.join(listed)}"
+    raise InvalidInputError(f"there is no measure {name!r} here", do=hint)
 
 
 def deepest(measures: Mapping[str, Any]) -> int:
@@ -94,7 +117,7 @@ def per_query(
     values: dict[str, dict[str, float]] = {query: {} for query in judged}
     for value in library.iter_calc(list(names), judged, run):
         values[value.query_id][names[value.measure]] = float(value.value)
-    return values
+    return {query: {name: found[name] for name in measures} for query, found in values.items()}
 
 
 def _whole(query: str, docs: Mapping[str, float]) -> dict[str, int]:
@@ -116,18 +139,23 @@ def _parse(library: Any, name: str) -> tuple[str, Any]:
     at = f"@{cutoff}" if cutoff else ""
     if cutoff is not None and int(cutoff) < 1:
         raise InvalidInputError(f"expected a measure of at least one hit, got {name!r}")
-    theirs, ours = _SPELT.get(word.lower(), (word, word))
-    if word not in _SPELT.values() and word.lower() not in _SPELT:
+    theirs, ours = _SPELT.get(word.lower(), ("", ""))
+    if not theirs:
         known = {key.lower(): key for key in library.measures.registry}
-        theirs = ours = known.get(word.lower(), "")
-        if not theirs:
+        if word.lower() not in known:
             raise _unknown(name, library)
+        theirs = known[word.lower()]
+        ours = str(library.measures.registry[theirs].NAME)
     try:
-        return f"{ours}{arguments}{at}", library.parse_measure(f"{theirs}{arguments}{at}")
+        measure = library.parse_measure(f"{theirs}{arguments}{at}")
+        if not set(measure.params) <= set(measure.SUPPORTED_PARAMS):
+            raise ValueError(f"its parameters are {', '.join(measure.SUPPORTED_PARAMS)}")
+        measure.validate_params()
     except (ValueError, TypeError, NameError, KeyError, AssertionError) as error:
         raise InvalidInputError(f"expected a measure such as nDCG@10, got {name!r}: {error}") from (
             error
         )
+    return f"{ours}{arguments}{at}", measure
 
 
 def _unknown(name: str, library: Any = None) -> InvalidInputError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from embedkit.types import Estimate
@@ -122,12 +122,23 @@ class SearchEvaluation:
     unknown: tuple[str, ...] = ()
     """Ids of judged records that the collection does not have; they count as not found."""
     notes: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
 
     def worst(self, n: int = 5, measure: str | None = None) -> list[QueryScore]:
         """Return the queries that a measure, the first where none is named, is lowest for."""
         name = measure or next(iter(self.measures))
         return sorted(self.queries, key=lambda query: query.values[name])[:n]
+
+    def against(self, other: SearchEvaluation, *, seed: int = 0) -> dict[str, Difference]:
+        """Compare with another search of the same queries, measure by measure.
+
+        Raises
+        ------
+        InvalidInputError
+            They have no query in common.
+        """
+        from embedkit.evaluation.significance import compare
+
+        return compare(self, other, seed=seed)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, without the single queries."""

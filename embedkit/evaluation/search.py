@@ -81,6 +81,50 @@ def evaluate_search(
     return score(subject, judged, found, checked, depth, seed=seed)
 
 
+def evaluate_run(
+    run: Found,
+    queries: Mapping[str, str],
+    qrels: Qrels,
+    *,
+    collection: Reader,
+    name: str = "run",
+    measures: Iterable[str] = DEFAULT,
+    k: int | None = None,
+    seed: int = 0,
+) -> SearchEvaluation:
+    """Measure hits that were found elsewhere, such as those of another search engine.
+
+    Parameters
+    ----------
+    run : mapping of query id to (record id, score) pairs, best first
+        What :func:`embedkit.evaluation.judgements.read_run` returns.
+    collection : Collection
+        What the judged records are of.
+    name : str
+        What the result calls it.
+
+    Raises
+    ------
+    InvalidInputError
+        As of :func:`evaluate_search`, or the run has hits for none of the queries.
+    """
+    checked = check_measures(measures)
+    depth = check_depth(k, checked)
+    judged = Judged.match(queries, qrels, collection)
+    asked = as_written(run, judged.queries)
+    if not asked:
+        raise InvalidInputError(
+            f"{name} has hits for none of the judged queries: {named(list(run))}",
+            do=f"the ids of the queries look like {named(list(judged.queries))}",
+        )
+    found = {}
+    for query, hits in run.items():
+        if query in asked:
+            spelt = as_written([id for id, _ in hits], judged.qrels[asked[query]])
+            found[asked[query]] = [(spelt.get(id, id), value) for id, value in hits[:depth]]
+    return score(name, judged, found, checked, depth, seed=seed)
+
+
 def check_depth(k: int | None, measures: Mapping[str, Any]) -> int:
     """Return how many hits to look at."""
     from embedkit.validate import check_k

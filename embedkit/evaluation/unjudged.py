@@ -40,11 +40,11 @@ class Unjudged:
     subject : str
         What was searched, and how.
     self_retrieval : mapping of str to Estimate
-        ``first@1``, ``first@10`` and ``first MRR@10``: how often a record is the first hit, or
-        among the first ten, for its own first sentence or first half; ``whole@1``: for its whole
-        text.
+        ``part@1``, ``part@10`` and ``part-MRR@10``: how often a record is the first hit, or among
+        the first ten, for its own first sentence or first half; ``whole@1``: for its whole text.
     consistency : mapping of str to Estimate
-        Share of the first ten hits that the query put in another way has in common with the query.
+        Share of the first ten hits that stay when the query is in ``capitals``, ``mistyped``,
+        ``shortened`` by a word or ``reordered``.
     """
 
     subject: str
@@ -52,6 +52,11 @@ class Unjudged:
     queries: int
     self_retrieval: Mapping[str, Estimate]
     consistency: Mapping[str, Estimate]
+
+    @property
+    def measures(self) -> Mapping[str, Estimate]:
+        """All that was measured."""
+        return {**self.self_retrieval, **self.consistency}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -116,9 +121,9 @@ def self_retrieval(
     again = [_rank(record, hits) for record, hits in zip(records, whole, strict=True)]
     values = {
         "whole@1": [float(rank == 1) for rank in again],
-        "first@1": [float(rank == 1) for rank in ranks],
-        "first@10": [float(rank > 0) for rank in ranks],
-        "first MRR@10": [1 / rank if rank else 0.0 for rank in ranks],
+        "part@1": [float(rank == 1) for rank in ranks],
+        "part@10": [float(rank > 0) for rank in ranks],
+        "part-MRR@10": [1 / rank if rank else 0.0 for rank in ranks],
     }
     return {name: mean_with_interval(listed, seed=seed) for name, listed in values.items()}
 
@@ -197,10 +202,10 @@ def reordered(query: str, random: Random) -> str:
 
 
 WAYS: dict[str, Callable[[str, Random], str]] = {
-    "in capitals": other_case,
+    "capitals": other_case,
     "mistyped": mistyped,
-    "a word less": shortened,
-    "another word order": reordered,
+    "shortened": shortened,
+    "reordered": reordered,
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.types import Hit
-from embedkit_cli.hits import flat, metadata_column, trec_field, trec_lines
+from embedkit_cli.hits import flat, metadata_column
 from embedkit_cli.output import csv_line, csv_lines, plain, to_json
 
 VALUES = st.recursive(
@@ -81,14 +81,3 @@ def test_metadata_never_hides_the_hit() -> None:
         "rank": 1, "id": "a", "score": 0.5, "text": "text", "metadata.rank": 99, "lang": "en",
     }  # fmt: skip
     assert metadata_column("lang") == "lang"
-
-
-def test_trec_has_six_fields_whatever_the_ids() -> None:
-    hits = [Hit(1, "two words\t\x85", 0.25, "x"), Hit(2, "plain%20", 0.125, "y")]
-    lines = list(trec_lines("q 1", hits, "my run"))
-    assert lines == [
-        "q%201 Q0 two%20words%09%C2%85 1 0.25000000 my%20run\n",
-        "q%201 Q0 plain%20 2 0.12500000 my%20run\n",
-    ]
-    assert all(len(line.split()) == 6 for line in lines)
-    assert trec_field("plain") == "plain"
