@@ -29,6 +29,8 @@ InputType = Literal["document", "query", "classification", "clustering"]
 Metric = Literal["cosine", "inner_product"]
 Mode = Literal["dense", "lexical", "hybrid"]
 """How candidates are found: by meaning, by words, or by both."""
+Strategy = Literal["none", "gather", "scan", "index", "allow-list", "widen"]
+"""How the nearest vectors are found; see :class:`SearchPlan`."""
 Precision = Literal["float32", "int8", "binary"]
 """How the numbers of a vector are kept: 4 bytes, 1 byte or 1 bit each."""
 Value: TypeAlias = bool | int | float | str | date | datetime | list[Any] | dict[str, Any] | None
@@ -121,6 +123,55 @@ class Hits(list[Hit]):
 
 
 @dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """How a search was carried out.
+
+    Attributes
+    ----------
+    strategy : str
+        ``gather``: the matching rows were picked out and scored exactly. ``scan``: all rows were
+        read and scored, with a mask where some do not count. ``index``: the index proposed
+        candidates. ``allow-list``: among the matching rows only. ``widen``: so many of them that
+        enough match. ``none``: no row matches.
+    why : str
+        The reason, in one sentence.
+    rows : int
+        Vectors that are not deleted.
+    matches : int
+        Of those, the ones that the filter lets through.
+    asked : int
+        Candidates asked of the index for a query, at most; 0 where it was not asked.
+    scored : int
+        Vectors scored exactly for a query, at most.
+    tail : int
+        Of those, matching ones that are newer than the index, searched beside it.
+    fallbacks : int
+        Queries for which the index proposed too little, so that the exact search answered.
+    milliseconds : mapping of str to float
+        What each step took, for all queries of the search together.
+    """
+
+    strategy: Strategy
+    why: str
+    rows: int
+    matches: int
+    asked: int = 0
+    scored: int = 0
+    tail: int = 0
+    fallbacks: int = 0
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def share(self) -> float:
+        """Matching rows among the live ones, from 0 to 1."""
+        return self.matches / self.rows if self.rows else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values, in the order of its fields."""
+        return asdict(self) | {"share": self.share, "milliseconds": dict(self.milliseconds)}
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbors:
     """The nearest vectors of each query, best first.
 
@@ -134,6 +185,8 @@ class Neighbors:
 
     keys: Keys
     scores: Vectors
+    plan: SearchPlan | None = None
+    """How they were found; None where nobody kept account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ class AutoBackend(BaseBackend):
         return self._delegate.exact
 
     @property
+    def deepest(self) -> int | None:  # type: ignore[override]
+        """What the chosen backend says."""
+        return self._delegate.deepest
+
+    @property
     def resolved(self) -> str:
         """Name of the backend that was chosen."""
         return self._delegate.name
@@ -54,6 +59,12 @@ class AutoBackend(BaseBackend):
     def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
         """Propose what the chosen backend proposes."""
         return self._delegate.candidates(queries, n, mask)
+
+    def propose(
+        self, queries: Vectors, n: int, mask: Mask | None = None
+    ) -> tuple[Keys, Vectors | None]:
+        """Propose what the chosen backend proposes."""
+        return self._delegate.propose(queries, n, mask)
 
     def save(self, folder: Path) -> None:
         """Write the chosen backend's name and files."""

@@ -25,6 +25,8 @@ class BaseBackend:
         The name in the registry.
     takes_mask : bool
         Whether ``candidates`` can be restricted to some of the rows.
+    deepest : int or None
+        Candidates beyond which it is not to be asked; None where there is no such number.
     tail_share : float
         Share of new rows past which a rebuild pays. Cheap builds want a small one.
     reads_blocks : bool
@@ -34,6 +36,7 @@ class BaseBackend:
 
     name: ClassVar[str]
     takes_mask: ClassVar[bool] = False
+    deepest: ClassVar[int | None] = None
     tail_share: ClassVar[float] = 0.1
     reads_blocks: ClassVar[bool] = False
 
@@ -58,6 +61,21 @@ class BaseBackend:
     def candidates(self, queries: Vectors, n: int, mask: Mask | None = None) -> Keys:
         """Propose positions for the n nearest of each query; see the protocol."""
         raise NotImplementedError
+
+    def propose(
+        self, queries: Vectors, n: int, mask: Mask | None = None
+    ) -> tuple[Keys, Vectors | None]:
+        """Propose candidates, and say up to which score they can be trusted.
+
+        Returns
+        -------
+        positions : int64 array, shape (n_queries, any)
+            What ``candidates`` returns.
+        limits : float32 array, shape (n_queries,), or None
+            Similarity that hardly any row reaches that was not proposed. A query whose n-th
+            candidate turns out to be below it is searched again. None where nothing is known.
+        """
+        return self.candidates(queries, n, mask), None
 
     def save(self, folder: Path) -> None:
         """Write everything that ``load`` needs into an existing folder."""

@@ -168,7 +168,7 @@ class VectorIndex:
                 mask[rows] = True
         found = index.search(queries, k, allow=mask)
         keys = np.where(found.keys < 0, -1, names[found.keys] if len(names) else -1)
-        return Neighbors(keys, found.scores)
+        return Neighbors(keys, found.scores, found.plan)
 
     def build(self) -> None:
         """Bring the index up to date now rather than at the next search."""

@@ -2,9 +2,10 @@
 
 A :class:`RowIndex` searches the rows of a matrix that others own (a memory-mapped file, an array).
 A backend, frozen once built, proposes candidates among the rows it was built on, the *base*. Newer
-rows, the *tail*, are searched exactly beside it; deleted ones are masked. Whatever was proposed is
-scored exactly from the vectors and the query in float32, and where too little was proposed the
-search is exact, so a filter never costs hits.
+rows, the *tail*, are searched exactly beside it; deleted ones are masked. How a search is carried
+out is decided by :mod:`embedkit.indexes.planner`. Whatever was proposed is scored exactly from the
+vectors and the query in float32, and where too little was proposed the search is exact, so a filter
+never costs hits.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.errors import DamagedError, EmbedkitError, FormatVersionError, InvalidInputError
-from embedkit.indexes import exact, files
+from embedkit.indexes import files
+from embedkit.indexes.carry_out import Ground, Search
 from embedkit.indexes.geometry import (
     check_lengths,
     plain,
     row_norms,
     unit_dim,
-    unit_queries,
     unit_rows,
 )
+from embedkit.indexes.planner import Task, decide
 from embedkit.integrity import storage_error
 from embedkit.protocols import IndexBackend
-from embedkit.types import Metric, Neighbors
+from embedkit.types import Metric, Neighbors, SearchPlan
 from embedkit.validate import check_k, check_vectors, normalize
 
 if TYPE_CHECKING:
@@ -38,9 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 EXACT_ROWS = 2048
-"""Rows up to which scoring all of them beats asking any backend."""
-EXACT_SHARE = 8
-"""A k of more than one in so many rows is answered exactly: there is little to leave out."""
+"""Rows up to which a backend is not even built: scoring all of them is quicker."""
 LEAST_TAIL = 4096
 """New rows below which a rebuild never pays: they cost well under a millisecond a query."""
 MASKED_SHARE = 0.25
@@ -110,10 +110,18 @@ class RowIndex:
     def _set_out(self) -> None:
         """Work out once what every query needs."""
         live, base = self._live, self._base
-        self._exact = self._backend.exact or len(base) == 0
         self._count = int(np.count_nonzero(live))
         self._all = self._count == len(live)
         self._prefix = len(base) == 0 or int(base[-1]) == len(base) - 1
+        self._ground = Ground(
+            vectors=self._vectors,
+            metric=self.metric,
+            norms=self._norms,
+            ties=self._ties,
+            backend=self._backend,
+            base=None if self._prefix else base,
+            longest=_longest(self._norms, base),
+        )
         outside = live.copy()
         outside[slice(len(base)) if self._prefix else base] = False
         self._tail = np.flatnonzero(outside)
@@ -228,11 +236,24 @@ class RowIndex:
             check_lengths(queries, "queries")
         allowed, count = self._allowed(allow)
         m = min(k, count)
-        if self._scan_pays(m, count):
-            rows, scores = self._scan(queries, m, allowed)
-        else:
-            rows, scores = self._approximate(queries, m, allowed, filtered=allow is not None)
-        return _padded(rows, scores, k)
+        flags, tail = self._flags, self._tail
+        if allow is not None and allowed is not None:
+            flags, tail = self._in_base(allowed), tail[allowed[tail]]
+        task = Task(
+            rows=len(self._live),
+            dim=self.dim,
+            base=len(self._base),
+            tail=len(tail),
+            matches=count,
+            inside=len(self._base) if flags is None else int(np.count_nonzero(flags)),
+            wanted=m,
+            queries=len(queries),
+            filtered=allow is not None,
+        )
+        decision = decide(task, self._backend)
+        search = Search(self._ground, queries, task, decision, allowed, flags, tail)
+        rows, scores = search.run()
+        return _padded(rows, scores, k, search.plan(self._count))
 
     def _allowed(self, allow: Mask | None) -> tuple[Mask | None, int]:
         """Return which rows count (None for all of them), and how many."""
@@ -246,62 +267,6 @@ class RowIndex:
             )
         allowed = allow if self._all else allow & self._live
         return allowed, int(np.count_nonzero(allowed))
-
-    def _scan_pays(self, m: int, count: int) -> bool:
-        return self._exact or count <= max(EXACT_ROWS, EXACT_SHARE * m)
-
-    def _scan(self, queries: Vectors, m: int, allowed: Mask | None) -> tuple[Keys, Vectors]:
-        return exact.top_k(
-            queries, self._vectors, max(m, 1), mask=allowed, norms=self._norms, ties=self._ties
-        )
-
-    def _approximate(
-        self, queries: Vectors, m: int, allowed: Mask | None, *, filtered: bool
-    ) -> tuple[Keys, Vectors]:
-        """Return the m nearest rows that are allowed, found by the backend and in the tail."""
-        flags, tail = self._flags, self._tail
-        if filtered and allowed is not None:
-            flags, tail = self._in_base(allowed), tail[allowed[tail]]
-        rows = self._proposed(queries, m, flags)
-        scores = exact.score_rows(queries, self._vectors, rows)
-        if len(tail):
-            more, more_scores = exact.top_k(
-                queries, self._vectors, m, rows=tail, norms=self._norms, ties=self._ties
-            )
-            rows = np.concatenate((rows, more), axis=1)
-            scores = np.concatenate((scores, more_scores), axis=1)
-        rows, scores = exact.order(rows, scores, m, self._ties)
-        if rows.shape[1] < m:
-            return self._scan(queries, m, allowed)
-        short = (rows[:, -1] < 0) | (rows[:, 1:] == rows[:, :-1]).any(axis=1)
-        if short.any():
-            rows[short], scores[short] = self._scan(queries[short], m, allowed)
-        return rows, scores
-
-    def _proposed(self, queries: Vectors, m: int, flags: Mask | None) -> Keys:
-        """Return candidate rows of the base, shape (n_queries, any), -1 for none."""
-        if flags is not None and not flags.any():
-            return np.empty((len(queries), 0), np.int64)
-        queries = unit_queries(queries, self.metric)
-        if flags is None:
-            found = self._backend.candidates(queries, m)
-        elif self._backend.takes_mask:
-            found = self._backend.candidates(queries, m, flags)
-        else:
-            found = self._widened(queries, m, flags)
-        if self._prefix:
-            return found
-        return np.where(found < 0, -1, self._base[found])
-
-    def _widened(self, queries: Vectors, m: int, flags: Mask) -> Keys:
-        """Ask for so many candidates that m of them are allowed."""
-        share = np.count_nonzero(flags) / len(flags)
-        n = min(len(flags), int(2 * m / share) + 10)
-        found = self._backend.candidates(queries, n)
-        good = (found >= 0) & flags[found]
-        found = np.where(good, found, -1)
-        width = int(good.sum(axis=1).max(initial=0))
-        return np.take_along_axis(found, np.argsort(~good, axis=1, kind="stable")[:, :width], 1)
 
     def _in_base(self, flags: Mask) -> Mask:
         return flags[: len(self._base)] if self._prefix else flags[self._base]
@@ -377,14 +342,18 @@ def _load_backend(backend: IndexBackend, folder: Path, rows: int, dim: int) -> N
         raise DamagedError(f"{backend.name} cannot read {folder}: {error}", do=REBUILD) from error
 
 
+def _longest(norms: Vectors | None, base: Keys) -> float:
+    return 1.0 if norms is None or not len(base) else float(norms[base].max()) or 1.0
+
+
 def _outgrown(backend: IndexBackend, rows: int) -> bool:
     ask = getattr(backend, "outgrown", None)
     return bool(ask(rows)) if ask else False
 
 
-def _padded(rows: Keys, scores: Vectors, k: int) -> Neighbors:
+def _padded(rows: Keys, scores: Vectors, k: int, plan: SearchPlan) -> Neighbors:
     missing = k - rows.shape[1]
     if missing:
         rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-    return Neighbors(rows, scores)
+    return Neighbors(rows, scores, plan)

@@ -7,9 +7,10 @@ them over every backend in its registry.
 from __future__ import annotations
 
 from embedkit.testing.backends import check_index_backend
+from embedkit.testing.case import IndexCase
 from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
 from embedkit.testing.generators import GENERATOR_CHECKS, check_generator
-from embedkit.testing.indexes import INDEX_CHECKS, IndexCase, check_index
+from embedkit.testing.indexes import INDEX_CHECKS, check_index
 from embedkit.testing.measures import clustered_vectors
 from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
 

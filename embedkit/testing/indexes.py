@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from embedkit.errors import DamagedError, DimensionMismatchError
 from embedkit.indexes.dynamic import VectorIndex
 from embedkit.protocols import Index
+from embedkit.testing.case import DIM, IndexCase, K
+from embedkit.testing.filters import FILTER_CHECKS
 from embedkit.testing.measures import (
-    clustered_vectors,
+    backends_always,
     damages,
     ensure,
     ensure_form,
@@ -28,73 +29,6 @@ from embedkit.testing.measures import (
 )
 from embedkit.types import METRICS, Metric
 from embedkit.validate import normalize
-
-if TYPE_CHECKING:
-    from embedkit.types import Mask
-
-DIM = 30
-K = 10
-
-
-@dataclass
-class IndexCase:
-    """An index under test, filled once for all the checks that do not change it.
-
-    Attributes
-    ----------
-    spec : str
-        Names the backend.
-    metric : "cosine" or "inner_product"
-    rows : int
-        Vectors in the index; more than 2,048, or nothing but exact search is tested.
-    floor : float
-        Least recall at 10, filtered or not.
-    """
-
-    spec: str
-    metric: Metric = "cosine"
-    rows: int = 3000
-    floor: float = 0.95
-    _filled: VectorIndex | None = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        self.vectors = clustered_vectors(self.rows, DIM)
-        self.keys = np.random.default_rng(3).permutation(3 * self.rows)[: self.rows]
-        self.queries = clustered_vectors(40, DIM, seed=1)
-
-    def new(self) -> VectorIndex:
-        """Return an empty index."""
-        return VectorIndex(self.spec, dim=DIM, metric=self.metric)
-
-    def filled(self) -> VectorIndex:
-        """Return a built index of its own."""
-        index = self.new()
-        index.add(self.keys, self.vectors)
-        index.build()
-        return index
-
-    @property
-    def shared(self) -> VectorIndex:
-        """The index that no check may change."""
-        if self._filled is None:
-            self._filled = self.filled()
-        return self._filled
-
-    def truth(self, k: int, among: Mask | None = None) -> list[list[int]]:
-        """Return the keys of the k nearest of each query, found by brute force in float64."""
-        scores = self.scores()
-        if among is not None:
-            scores = np.where(among, scores, -np.inf)
-        nearest = np.argsort(-scores, axis=1)[:, :k]
-        return [self.keys[line].tolist() for line in nearest]
-
-    def scores(self) -> Any:
-        """Return all scores, shape (n_queries, rows), in float64."""
-        vectors, queries = self.vectors.astype(np.float64), self.queries.astype(np.float64)
-        if self.metric == "cosine":
-            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-            queries = queries / np.linalg.norm(queries, axis=1, keepdims=True)
-        return queries @ vectors.T
 
 
 def check_index(spec: str, *, metric: Metric | None = None, **options: Any) -> None:
@@ -116,8 +50,9 @@ def check_index(spec: str, *, metric: Metric | None = None, **options: Any) -> N
     """
     for each in METRICS if metric is None else (metric,):
         case = IndexCase(spec, each, **options)
-        for check in INDEX_CHECKS:
-            check(case)
+        with backends_always():
+            for check in INDEX_CHECKS:
+                check(case)
 
 
 def check_protocol(case: IndexCase) -> None:
@@ -141,42 +76,6 @@ def check_recall(case: IndexCase) -> None:
         expected = scores[i, [row_of[key] for key in keys]]
         worst = float(np.abs(got - expected).max())
         ensure(worst < 1e-5, f"scores are off by up to {worst:.1e}")
-
-
-def check_filter(case: IndexCase) -> None:
-    """An allow-list of any share leaves min(k, matches) hits and the recall."""
-    for share in (0.001, 0.01, 0.1, 0.5, 0.95):
-        allowed = np.random.default_rng(11).random(case.rows) < share
-        allowed[: 3 if share < 0.01 else 0] = True
-        found = case.shared.search(case.queries, K, allow=case.keys[allowed])
-        wanted = min(K, int(allowed.sum()))
-        ensure_form(found, len(case.queries), wanted)
-        ensure(
-            bool(np.isin(found.keys[:, :wanted], case.keys[allowed]).all()),
-            f"a hit is not on the allow-list of {share:.1%}",
-        )
-        recall = recall_of(found.keys[:, :wanted], case.truth(wanted, allowed))
-        ensure(recall >= case.floor, f"recall is {recall:.3f} on an allow-list of {share:.1%}")
-
-
-def check_filter_far(case: IndexCase) -> None:
-    """An allow-list of what is farthest from the query still leaves k hits, the right ones."""
-    scores = case.scores()[0]
-    allowed = scores <= np.quantile(scores, 0.3)
-    found = case.shared.search(case.queries[:1], K, allow=case.keys[allowed])
-    ensure_form(found, 1, K)
-    recall = recall_of(found.keys, case.truth(K, allowed)[:1])
-    ensure(recall >= min(case.floor, 0.9), f"recall is {recall:.3f} among the farthest")
-
-
-def check_filter_edges(case: IndexCase) -> None:
-    """An allow-list may be empty, name one key, or keys that are not there."""
-    search = case.shared.search
-    ensure_form(search(case.queries[:2], 3, allow=[]), 2, 0)
-    one = int(case.keys[17])
-    found = search(case.queries[:2], 3, allow=[one, 3 * case.rows + 5])
-    ensure_form(found, 2, 1)
-    ensure(found.keys[:, 0].tolist() == [one, one], "the only allowed key was not found")
 
 
 def check_k(case: IndexCase) -> None:
@@ -377,9 +276,7 @@ def check_threads(case: IndexCase) -> None:
 INDEX_CHECKS: tuple[Callable[[IndexCase], None], ...] = (
     check_protocol,
     check_recall,
-    check_filter,
-    check_filter_far,
-    check_filter_edges,
+    *FILTER_CHECKS,
     check_k,
     check_empty,
     check_refusals,

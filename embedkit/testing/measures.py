@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit.errors import InvalidInputError
+from embedkit.indexes import planner
 from embedkit.validate import normalize
 
 if TYPE_CHECKING:
@@ -112,6 +113,17 @@ def damages(whole: bytes) -> Iterator[tuple[str, bytes | None]]:
     yield "lengthened", whole + b"\0"
     for at in (0, middle, len(whole) - 1):
         yield f"byte {at} flipped", whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]
+
+
+@contextmanager
+def backends_always() -> Iterator[None]:
+    """Within, exact search counts as too dear: small data would never reach a backend otherwise."""
+    usual = planner.exact_ms
+    planner.exact_ms = lambda task: float("inf")
+    try:
+        yield
+    finally:
+        planner.exact_ms = usual
 
 
 @contextmanager

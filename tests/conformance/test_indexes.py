@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from embedkit import registry
 from embedkit.testing import INDEX_CHECKS, IndexCase, check_index_backend
+from embedkit.testing.measures import backends_always
 from embedkit.types import METRICS, Metric
 
 NAMES = [row.name for row in registry.rows("index")]
@@ -23,6 +24,12 @@ ROWS = {"auto": 24_000}
 @cache
 def case(name: str, metric: Metric) -> IndexCase:
     return IndexCase(name, metric, rows=ROWS.get(name, 3000), floor=FLOORS.get(name, 0.97))
+
+
+@pytest.fixture(autouse=True)
+def _ask_backends_always() -> Iterator[None]:
+    with backends_always():
+        yield
 
 
 @pytest.mark.parametrize("check", INDEX_CHECKS, ids=lambda check: check.__name__)

@@ -22,6 +22,7 @@ from embedkit.indexes.base import BaseBackend
 from embedkit.indexes.files import seal, signed
 from embedkit.indexes.rows import RowIndex
 from embedkit.testing import clustered_vectors
+from embedkit.testing.measures import backends_always
 from embedkit.types import Metric
 from embedkit.validate import normalize
 
@@ -29,18 +30,11 @@ SMALL = settings(max_examples=30, deadline=None, derandomize=True)
 SPECS = ["flat", "turbovec", "turbovec?bits=2", "annoy?n_trees=3&search_k=5", "auto"]
 
 
-@pytest.fixture(autouse=True)
-def _ask_backends_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small data would never reach a backend otherwise."""
-    monkeypatch.setattr(rows_module, "EXACT_ROWS", 3)
-    monkeypatch.setattr(rows_module, "EXACT_SHARE", 1)
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _for_properties_too() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
+def _ask_backends_always() -> Iterator[None]:
+    """Small data would never reach a backend otherwise."""
+    with pytest.MonkeyPatch.context() as patch, backends_always():
         patch.setattr(rows_module, "EXACT_ROWS", 3)
-        patch.setattr(rows_module, "EXACT_SHARE", 1)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date, datetime
 
 import numpy as np
@@ -294,6 +295,7 @@ def test_any_text_is_a_filter_or_a_filter_error(filtered, where):
 def test_there_are_always_as_many_hits_as_match(tmp_path, index, rng):
     """Also where an index of its own proposes candidates, and where records share a vector."""
     from embedkit.indexes.rows import EXACT_ROWS
+    from embedkit.testing.measures import backends_always
 
     n = EXACT_ROWS + 500
     collection = open_collection("q", home=tmp_path / "home", index=index)
@@ -305,9 +307,9 @@ def test_there_are_always_as_many_hits_as_match(tmp_path, index, rng):
         vectors=vectors,
     )
     assert collection.info().index == index
-    for limit in (0.0, 0.0005, 0.01, 0.2, 0.9, 2.0):
+    for limit, k in itertools.product((0.0, 0.0005, 0.01, 0.2, 0.9, 2.0), (1, 10, 3000)):
         matching = np.flatnonzero(share < limit)
-        for k in (1, 10, 3000):
+        with backends_always():
             hits = collection.search_vectors(vectors[0], k=k, where=f"share < {limit}")[0]
             assert len(hits) == min(k, len(matching)), (limit, k)
             assert {int(hit.id) for hit in hits} <= set(matching.tolist())
