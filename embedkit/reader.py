@@ -13,7 +13,7 @@ from embedkit.errors import DamagedError, InvalidInputError, RecordNotFoundError
 from embedkit.model import ModelChoice, read_manifest
 from embedkit.protocols import Embedder, Reranker
 from embedkit.store.layout import Layout, check_name
-from embedkit.types import CollectionInfo, Hits, Pair, Record, RunInfo
+from embedkit.types import CollectionInfo, Hits, Record, RunInfo
 
 if TYPE_CHECKING:
     from embedkit.retrieval.candidates import Asked
@@ -287,37 +287,6 @@ class Reader:
     def _example(self, view: View) -> str:
         rows = view.query("SELECT id FROM records ORDER BY seq LIMIT 1")
         return str(rows[0][0]) if rows else ""
-
-    def pairs(
-        self, threshold: float = 0.9, *, where: str | None = None, limit: int | None = None
-    ) -> Iterator[Pair]:
-        """Return the pairs of near-duplicates, best first, as an iterator; embeds nothing.
-
-        Exact: every pair of records is as good as compared. Records of equal text form a group:
-        each is paired with the first of its group, and only that one with other records, so that n
-        copies of a text give n - 1 pairs. Pairs are read as they are asked for, so that a million
-        of them do not stay in memory.
-
-        Parameters
-        ----------
-        threshold : float
-            Least cosine of a pair, above 0 and at most 1.
-        where : str, optional
-            SQL over the records' own columns; both records of a pair fulfil it.
-        limit : int, optional
-            How many to return at most, the best of them.
-
-        Raises
-        ------
-        CollectionNotFoundError, FilterError, InvalidInputError, DamagedError
-        """
-        from embedkit.pairs.join import check_threshold
-        from embedkit.pairs.records import record_pairs
-        from embedkit.validate import check_k
-
-        least = check_threshold(threshold)
-        most = None if limit is None else check_k(limit, "limit")
-        return self._read(lambda view: record_pairs(view, threshold=least, where=where, limit=most))
 
     def get(self, id: str) -> Record:
         """Return a record.

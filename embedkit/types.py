@@ -217,6 +217,37 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A record of a cluster of near-duplicates.
+
+    Attributes
+    ----------
+    cluster : int
+        Which, from 1: the largest first.
+    size : int
+        How many records it has.
+    score : float
+        Cosine of its vector with that of the first.
+    exact : bool
+        Whether its text equals that of the first to the letter.
+    first : bool
+        Whether it is the first itself: the one to keep.
+    """
+
+    cluster: int
+    size: int
+    id: str
+    text: str
+    score: float
+    exact: bool
+    first: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the member as plain values, in the order of its fields."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """What an embedder returns for a batch of texts.
 

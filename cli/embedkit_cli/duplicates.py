@@ -11,12 +11,13 @@ from embedkit_cli.table import GAP, Column, render, terminal_width
 from embedkit_cli.text import width
 
 if TYPE_CHECKING:
-    from embedkit.types import Pair
+    from embedkit.types import Member, Pair
 
 THRESHOLD = 0.9
 PAGE = 200
 """Rows of a table that are laid out together."""
 WIDEST_ID = 16
+MEMBER = ("cluster", "size", "first", "id", "score", "exact", "text")
 PAIR = ("id1", "id2", "score", "exact", "text1", "text2")
 
 T = TypeVar("T")
@@ -50,6 +51,38 @@ def pairs_table(pairs: Sequence[Pair]) -> str:
             Column("text2", [pair.text2 for pair in pairs], stretch=True),
         ]
     )
+
+
+def print_members(form: str, members: Iterable[Member]) -> int:
+    """Print the records of clusters and return how many there were."""
+    counted = _Counted(members)
+    if form == "table":
+        write(_pages(counted, members_table), cleaned=True)
+    else:
+        write(lines(form, map(_member_row, counted), MEMBER))
+    return counted.count
+
+
+def _member_row(member: Member) -> dict[str, Any]:
+    row = member.to_dict()
+    return {name: row[name] for name in MEMBER}
+
+
+def members_table(members: Sequence[Member]) -> str:
+    """Return records of clusters as a table, the number of a cluster beside its first."""
+    return render(
+        [
+            Column("cluster", [m.cluster if m.first else "" for m in members], right=True),
+            Column("size", [m.size if m.first else "" for m in members], right=True),
+            Column("cosine", [_like_first(member) for member in members], right=True),
+            Column("id", [member.id for member in members], widest=WIDEST_ID),
+            Column("text", [member.text for member in members], stretch=True),
+        ]
+    )
+
+
+def _like_first(member: Member) -> str:
+    return "first" if member.first else _score(member.score, exact=member.exact)
 
 
 def _half(ids: Sequence[int]) -> int:

@@ -50,7 +50,7 @@ def near_pairs(
         raise DimensionMismatchError(f"expected vectors of shape (n, dim), got {shape}")
     join = Join(normalize(check_vectors(vectors, shape[1])), None, least)
     if limit is not None:
-        found = iter([best(join.pairs(), check_k(limit, "limit"))])
+        found = iter([best(join, check_k(limit, "limit"))])
     else:
         found = best_first(join.pairs())
     return (pair for part in found for pair in zip(*(c.tolist() for c in part), strict=True))

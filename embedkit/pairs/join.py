@@ -94,8 +94,14 @@ class Join:
         self.vectors = vectors
         self.rows = np.arange(len(vectors)) if rows is None else rows
         self.threshold = np.float32(check_threshold(threshold))
+        self.labels: Keys | None = None
+        """Pairs of one label are passed over: of a group, they tell nothing new."""
         self._plan = plan_sketches(vectors, self.rows, float(self.threshold))
         self.sketches = sketches(vectors, self.rows, self._plan)
+
+    def raise_threshold(self, score: float) -> None:
+        """Pass over what scores less from now on."""
+        self.threshold = max(self.threshold, np.float32(score))
 
     @property
     def whole(self) -> bool:
@@ -130,6 +136,9 @@ class Join:
         return lambda: self._cross(left, a, right, b)
 
     def _cross(self, left: Keys, a: Vectors, right: Keys, b: Vectors) -> Found:
+        labels = self.labels
+        if labels is not None and _all_equal(labels[left], labels[right]):
+            return together(())
         bounds = a @ b.T
         cut = np.float32(self.threshold - rounding(a.shape[1]))
         at = np.flatnonzero(bounds >= cut)
@@ -140,8 +149,10 @@ class Join:
             at = np.flatnonzero(bounds >= np.float32(self.threshold - rounding(a.shape[1])))
         del bounds
         i, j = left[at // len(right)], right[at % len(right)]
-        ordered = i < j
-        return self._scored(i[ordered], j[ordered])
+        good = i < j
+        if labels is not None:
+            good &= labels[i] != labels[j]
+        return self._scored(i[good], j[good])
 
     def _scored(self, left: Keys, right: Keys) -> Found:
         return together(
@@ -156,3 +167,7 @@ class Join:
         # Rounding may give unit vectors a cosine beyond 1.
         scores = np.minimum(scores, np.float32(1))
         return Found(left, right, scores).take(np.flatnonzero(scores >= self.threshold))
+
+
+def _all_equal(one: Keys, other: Keys) -> bool:
+    return bool((one == one[0]).all() and (other == one[0]).all())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedkit.integrity import storage_error
-from embedkit.pairs.join import Found, together
+from embedkit.pairs.join import Found, Join, together
 
 if TYPE_CHECKING:
     from embedkit.types import Keys
@@ -54,19 +54,28 @@ def best_first(found: Iterable[Found]) -> Iterator[Found]:
         spool.close()
 
 
-def best(found: Iterable[Found], limit: int) -> Found:
-    """Return the first pairs of :func:`best_first`, with no more than a few times as many held."""
+def best(join: Join, limit: int) -> Found:
+    """Return the first pairs of :func:`best_first`.
+
+    No more than a few times as many are held, and what the worst of them surpasses is passed over
+    unscored.
+    """
     held = together(())
     waiting: list[Found] = []
     count = 0
-    for part in found:
+    for part in join.pairs():
         waiting.append(part)
         count += len(part.left)
         if count >= max(limit, CHUNK):
-            held = _sorted(together([held, *waiting])).take(np.arange(limit))
+            held = _first(together([held, *waiting]), limit)
+            if len(held.left) == limit:
+                join.raise_threshold(held.scores[-1])
             waiting, count = [], 0
-    held = _sorted(together([held, *waiting]))
-    return held.take(np.arange(min(limit, len(held.left))))
+    return _first(together([held, *waiting]), limit)
+
+
+def _first(found: Found, limit: int) -> Found:
+    return _sorted(found).take(np.arange(min(limit, len(found.left))))
 
 
 def _sorted(found: Found) -> Found:

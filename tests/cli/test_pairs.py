@@ -61,3 +61,24 @@ def test_bad_input(indexed: Path, run: Run) -> None:
         assert "threshold" in run("pairs", "--threshold", threshold, code=2).stderr
     assert "did you mean 'lang'" in run("pairs", "--where", "lnag = 1", code=2).stderr
     assert "'q'" in run("pairs", "-c", "qq", code=1).stderr
+
+
+def test_clusters(indexed: Path, run: Run, data: Callable[..., Any]) -> None:
+    found = data("pairs", "--threshold", "0.6", "--clusters")
+    assert [(m["cluster"], m["size"], m["id"]) for m in found] == [
+        (1, 3, "1"),
+        (1, 3, "2"),
+        (1, 3, "4"),
+    ]
+    shown = run(
+        "pairs", "--threshold", "0.6", "--clusters", "--format", "table"
+    ).stdout.splitlines()
+    assert [line.split()[:3] for line in shown] == [
+        ["cluster", "size", "cosine"], ["1", "3", "first"], [f"{found[1]['score']:.4f}", "2", "how"],
+        ["equal", "4", "how"],
+    ]  # fmt: skip
+    lines = run(
+        "pairs", "--threshold", "0.6", "--clusters", "--linkage", "leader", "--format", "csv"
+    )
+    assert lines.stdout.splitlines()[0] == "cluster,size,first,id,score,exact,text"
+    assert "--clusters" in run("pairs", "--linkage", "leader", code=2).stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from embedkit.errors import DimensionMismatchError, InvalidInputError
 from embedkit.indexes.exact import top_k
-from embedkit.pairs import join, near_pairs, sketch
+from embedkit.pairs import join, near_pairs, order, sketch
 from embedkit.pairs.join import Join, together
 from embedkit.quantized import CodedMatrix, encode
 from embedkit.validate import normalize
@@ -135,9 +135,13 @@ def test_none_and_one_vector_have_no_pair() -> None:
     assert list(near_pairs(np.ones((1, 8), np.float32))) == []
 
 
-def test_a_limit_keeps_the_best() -> None:
-    vectors = families(2, 120, 20, 0.3)
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_a_limit_keeps_the_best(spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = families(2, 120, 20, spread)
     everything = list(near_pairs(vectors, 0.2))
+    monkeypatch.setattr(order, "CHUNK", 5)
+    monkeypatch.setattr(join, "HIGH", 9)
+    monkeypatch.setattr(join, "WIDE", 13)
     for limit in (1, 7, len(everything), len(everything) + 5):
         assert list(near_pairs(vectors, 0.2, limit=limit)) == everything[:limit]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from embedkit.pairs import order
 from embedkit.pairs.join import Found, together
-from embedkit.pairs.order import best, best_first
+from embedkit.pairs.order import best_first
 
 
 def parts(seed: int, sizes: list[int]) -> list[Found]:
@@ -45,9 +45,6 @@ def test_whatever_is_spilled_comes_back_sorted(
         found = list(best_first(given_parts))
         assert all(len(part.left) <= chunk for part in found)
         assert triples(together(found)) == sorted(triples(together(given_parts)))
-        for limit in (1, 5, sum(sizes) + 1):
-            firsts = sorted(triples(together(given_parts)))[:limit]
-            assert triples(best(given_parts, limit)) == firsts
 
 
 def test_the_file_is_gone_when_reading_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:

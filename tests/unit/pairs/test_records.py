@@ -106,3 +106,41 @@ def test_a_pair_as_plain_values() -> None:
     pair = Pair("1", "2", "x", "y", 0.5)
     assert list(pair.to_dict()) == ["id1", "id2", "text1", "text2", "score", "exact"]
     assert Pair("1", "2", "x", "y", 0.5, probability=0.2).to_dict()["probability"] == 0.2
+
+
+def test_clusters_the_largest_first(filled: Collection) -> None:
+    filled.upsert([{"id": "h", "text": "something else entirely!"}])
+    found = list(filled.clusters(0.7))
+    assert [(m.cluster, m.size, m.id, m.first) for m in found] == [
+        (1, 4, "a", True), (1, 4, "b", False), (1, 4, "d", False), (1, 4, "e", False),
+        (2, 2, "c", True), (2, 2, "f", False),
+        (3, 2, "g", True), (3, 2, "h", False),
+    ]  # fmt: skip
+    assert [m.exact for m in found[:4]] == [True, False, True, True]
+    assert found[1].score == next(p.score for p in filled.pairs(0.7) if p.id2 == "b")
+    assert found[2].score == 1.0
+    assert list(filled.clusters(0.7, limit=1)) == found[:4]
+    assert [m.id for m in filled.clusters(0.7, where="id <> 'a'", limit=1)] == ["b", "d", "e"]
+    assert [m.id for m in filled.clusters(0.7, linkage="leader", limit=1)] == ["a", "b", "d", "e"]
+
+
+def test_clusters_of_a_chain(opened: Opener) -> None:
+    collection = opened(embedder=None)
+    angles = np.deg2rad([0, 20, 40, 100])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    collection.upsert([(str(i), f"text {i}") for i in range(4)], vectors=vectors)
+    chained = list(collection.clusters(0.93))
+    assert [m.id for m in chained] == ["0", "1", "2"]
+    assert chained[2].score == pytest.approx(np.cos(np.deg2rad(40)), abs=1e-6)
+    assert [m.id for m in collection.clusters(0.93, linkage="leader")] == ["0", "1"]
+    with pytest.raises(InvalidInputError, match="linkage"):
+        collection.clusters(linkage="complete")  # type: ignore[arg-type]
+
+
+def test_a_huge_cluster_of_equal_texts(opened: Opener) -> None:
+    collection = opened()
+    collection.upsert([{"id": str(i), "text": "the same"} for i in range(20_000)])
+    found = list(collection.clusters())
+    assert len(found) == 20_000
+    assert {(m.cluster, m.size, m.score, m.exact) for m in found} == {(1, 20_000, 1.0, True)}
+    assert [m.first for m in found].count(True) == 1
