@@ -64,21 +64,17 @@ def test_bad_input(indexed: Path, run: Run) -> None:
 
 
 def test_clusters(indexed: Path, run: Run, data: Callable[..., Any]) -> None:
-    found = data("pairs", "--threshold", "0.6", "--clusters")
-    assert [(m["cluster"], m["size"], m["id"]) for m in found] == [
-        (1, 3, "1"),
-        (1, 3, "2"),
-        (1, 3, "4"),
-    ]
-    shown = run(
-        "pairs", "--threshold", "0.6", "--clusters", "--format", "table"
-    ).stdout.splitlines()
+    words = ["pairs", "--threshold", "0.6", "--clusters"]
+    found = data(*words)
+    assert [(m["cluster"], m["size"]) for m in found] == [(1, 3)] * 3
+    assert [m["id"] for m in found] == ["1", "2", "4"]
+    shown = run(*words, "--format", "table").stdout.splitlines()
     assert [line.split()[:3] for line in shown] == [
-        ["cluster", "size", "cosine"], ["1", "3", "first"], [f"{found[1]['score']:.4f}", "2", "how"],
+        ["cluster", "size", "cosine"],
+        ["1", "3", "first"],
+        [f"{found[1]['score']:.4f}", "2", "how"],
         ["equal", "4", "how"],
-    ]  # fmt: skip
-    lines = run(
-        "pairs", "--threshold", "0.6", "--clusters", "--linkage", "leader", "--format", "csv"
-    )
-    assert lines.stdout.splitlines()[0] == "cluster,size,first,id,score,exact,text"
+    ]
+    lines = run(*words, "--linkage", "leader", "--format", "csv").stdout.splitlines()
+    assert lines[0] == "cluster,size,first,id,score,exact,text"
     assert "--clusters" in run("pairs", "--linkage", "leader", code=2).stderr
