@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from embedkit_cli.choose import choose
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import collection_option, printing
 from embedkit_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from embedkit.pairs.clusters import Linkage
 
 
 @click.command(cls=Command, example="embedkit pairs --threshold 0.7 --limit 20")
@@ -54,7 +59,7 @@ def pairs(
     least = threshold or THRESHOLD
     with embedkit.open(name, home=session.home) as opened:
         if clusters:
-            kind = "leader" if linkage == "leader" else "single"
+            kind: Linkage = "leader" if linkage == "leader" else "single"
             members = opened.clusters(least, linkage=kind, where=where, limit=limit)
             count = print_members(session.format, members)
         else:
