@@ -19,7 +19,7 @@ from embedkit.types import Embeddings, InputType, Precision
 from embedkit.validate import check_input_type, check_texts, check_vectors
 
 if TYPE_CHECKING:
-    from embedkit.types import Codes, Vectors
+    from embedkit.types import Codes, Keys, Vectors
 
 T = TypeVar("T")
 
@@ -63,6 +63,26 @@ class BaseEmbedder(ABC):
     def precision(self) -> Precision:
         """How documents are delivered: other than float32, ``_embed`` returns their codes too."""
         return "float32"
+
+    @property
+    def max_tokens(self) -> int | None:
+        """What the model reads of one text, in tokens; None where no limit is known."""
+        return None
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that the model puts around every text."""
+        return 0
+
+    def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
+        """Return where each token of each text begins, in characters, ascending.
+
+        Those that stand around every text are not among them. An embedder that does not know its
+        tokens estimates them.
+        """
+        from embedkit.managed.tokens import estimate_offsets
+
+        return [estimate_offsets(text) for text in texts]
 
     @abstractmethod
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:

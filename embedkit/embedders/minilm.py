@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from embedkit.embedders.base import BaseEmbedder, Lazy
-from embedkit.embedders.long_texts import HEAD, READ, estimate, portions
+from embedkit.embedders.long_texts import HEAD, READ, estimate, portions, token_starts
 from embedkit.embedders.minilm_cache import converted_minilm
 from embedkit.embedders.minilm_model import Precision
 from embedkit.embedders.weights import REPOSITORY, REVISION
@@ -91,6 +91,26 @@ class MiniLMEmbedder(BaseEmbedder):
     def dim(self) -> int:
         """384."""
         return DIM
+
+    @property
+    def max_tokens(self) -> int | None:
+        """256, [CLS] and [SEP] included."""
+        return MAX_TOKENS
+
+    @property
+    def special_tokens(self) -> int:
+        """2: [CLS] and [SEP]."""
+        return 2
+
+    def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
+        """Return where each token of each text begins, in characters, without [CLS] and [SEP]."""
+        tokenizer = self._model.get().tokenizer
+
+        def starts(some: list[str]) -> list[Keys]:
+            encoded = tokenizer.encode_batch(some, add_special_tokens=False)
+            return [np.array([start for start, _ in e.offsets], np.int64) for e in encoded]
+
+        return token_starts(texts, starts)
 
     def _load(self) -> _Model:
         with converted_minilm(self.arithmetic, self.path) as folder:

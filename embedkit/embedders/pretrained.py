@@ -168,10 +168,41 @@ def batch_tokens(device: str) -> int:
     return BATCH_TOKENS.get(device.partition(":")[0], 8192)
 
 
+def _tokenizer(model: Any) -> Any:
+    """Return a model's tokenizer, None where it is none that counts."""
+    tokenizer = getattr(model, "tokenizer", None)
+    counts = callable(tokenizer) and hasattr(tokenizer, "num_special_tokens_to_add")
+    return tokenizer if counts else None
+
+
+def special_tokens(model: Any) -> int:
+    """Return how many tokens a model puts around every text, as far as it says."""
+    tokenizer = _tokenizer(model)
+    return 0 if tokenizer is None else int(tokenizer.num_special_tokens_to_add())
+
+
+def tells_offsets(model: Any) -> bool:
+    """Whether a model's tokenizer says where its tokens begin."""
+    return bool(getattr(_tokenizer(model), "is_fast", False))
+
+
+def offsets_of(model: Any, texts: list[str]) -> list[Keys]:
+    """Return where each token of each text begins; the tokenizer must tell."""
+    encoded = model.tokenizer(
+        texts,
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        truncation=False,
+        padding=False,
+        verbose=False,
+    )["offset_mapping"]
+    return [np.array([start for start, _ in offsets], np.int64) for offsets in encoded]
+
+
 def count_tokens(model: Any, texts: list[str]) -> Keys | None:
     """Return the tokens of each text before anything is cut; None where the model cannot say."""
-    tokenizer = getattr(model, "tokenizer", None)
-    if not callable(tokenizer) or not hasattr(tokenizer, "num_special_tokens_to_add"):
+    tokenizer = _tokenizer(model)
+    if tokenizer is None:
         return None
     counts = np.empty(len(texts), np.int64)
     special = tokenizer.num_special_tokens_to_add()

@@ -5,21 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from embedkit.embedders.base import BaseEmbedder, Lazy
-from embedkit.embedders.long_texts import READ
+from embedkit.embedders.long_texts import READ, token_starts
 from embedkit.embedders.pretrained import (
     Pretrained,
     batch_tokens,
     count_tokens,
     is_out_of_memory,
+    offsets_of,
     read_tokens,
     release_memory,
     resolve_devices,
+    special_tokens,
+    tells_offsets,
 )
 from embedkit.embedders.token_batches import BATCH_TEXTS, Device, Limits, compute_all
 from embedkit.errors import InvalidInputError, WeightsError
@@ -27,7 +31,7 @@ from embedkit.types import Embeddings, InputType
 from embedkit.validate import check_dim, normalize
 
 if TYPE_CHECKING:
-    from embedkit.types import Vectors
+    from embedkit.types import Keys, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,25 @@ class SentenceTransformersEmbedder(BaseEmbedder):
         if width is None:
             raise WeightsError(f"expected {self.model} to tell its width, it does not")
         return int(width)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """What the model reads of one text; loads it."""
+        limit = self._loaded.get()[0].model.max_seq_length
+        return None if limit is None else int(limit)
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens that the model puts around every text; loads it."""
+        return special_tokens(self._loaded.get()[0].model)
+
+    def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
+        """Return where each token of each text begins; estimated where the model cannot say."""
+        first = self._loaded.get()[0]
+        if not tells_offsets(first.model):
+            return super().token_offsets(texts)
+        with first.lock:
+            return token_starts(texts, partial(offsets_of, first.model))
 
     def _identify(self) -> str:
         cut = f" dimension={self.dimension}" if self.dimension is not None else ""

@@ -224,7 +224,15 @@ def _third(connection: Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)
+def _fourth(connection: Connection) -> None:
+    # The passages of the records that have more than one: stretches of the text in characters, and
+    # the vector row of each. The record's own row is that of its first passage.
+    connection.execute(
+        "CREATE TABLE passages (seq BIGINT, part INTEGER, start BIGINT, stop BIGINT, row BIGINT)"
+    )
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)
 """The n-th function takes a database from version n to n + 1, in one transaction."""
 
 
