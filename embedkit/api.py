@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog, registry
 from embedkit.collection import Collection
 from embedkit.protocols import Embedder, Generator, Index, Reranker
-from embedkit.types import CollectionInfo, Metric
+from embedkit.types import CollectionInfo, DedupeReport, Metric
 
 if TYPE_CHECKING:
     from embedkit.caching import VectorCache
     from embedkit.indexes.dynamic import VectorIndex
+    from embedkit.ingest.stage import Progress
+    from embedkit.pairs.judge import Keep
 
 
 def open(
@@ -100,6 +103,96 @@ def cache(home: str | Path | None = None) -> VectorCache:
     from embedkit.caching import VectorCache
 
     return VectorCache(catalog.resolve_home(home))
+
+
+def dedupe(
+    source: Any,
+    out: str | Path,
+    *,
+    text: str | Sequence[str] | None = None,
+    threshold: float | None = 0.9,
+    keep: Keep = "first",
+    normalize: bool = False,
+    embedder: str | Embedder = "minilm",
+    report: str | Path | None = None,
+    format: str | None = None,
+    force: bool = False,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> DedupeReport:
+    """Copy a source without its duplicates and near-duplicates.
+
+    Every row that is dropped has at least the threshold's cosine with the row that is kept for it,
+    and no two rows that are kept have it with each other. Rows without a text are kept.
+
+    Parameters
+    ----------
+    source
+        What :meth:`Collection.index` takes.
+    out : str or Path
+        CSV, TSV, JSON Lines, Parquet or text by its suffix, also ``.gz``; ``"-"`` is standard
+        output. The file appears when all is done.
+    text : str or sequence of str, optional
+        The column that is compared; several are joined by newlines. Found by itself where that is
+        safe.
+    threshold : float or None
+        Least cosine of near-duplicates. With None only equal texts are found, and no model is
+        asked.
+    keep : {"first", "last", "longest"}
+        Which row of a group is kept.
+    normalize : bool
+        Whether texts are equal that differ only in case, white space or the form of characters.
+    embedder : str or Embedder
+        What embeds the texts; a managed one has the home's cache before it.
+    report : str or Path, optional
+        A file that says of each dropped row which was kept for it, and with which cosine.
+    format : {"csv", "tsv", "jsonl", "parquet", "text"}, optional
+        The format of ``out``, where its name does not say it.
+    force : bool
+        Write over files that are there.
+    progress : callable, optional
+        Called with (what, done, total).
+
+    Raises
+    ------
+    SourceError, ColumnError, InvalidInputError, StorageError
+    CredentialsError
+        The key of a managed embedder is missing or refused; nothing was read yet.
+
+    Examples
+    --------
+    >>> embedkit.dedupe("questions.csv", "unique.csv", text="question")  # doctest: +SKIP
+    """
+    from embedkit.embedders.caches import with_cache
+    from embedkit.ingest.choose import split_columns
+    from embedkit.pairs.dedupe import check_format, check_places, dedupe
+    from embedkit.pairs.judge import check_wishes
+    from embedkit_connectors import open_source
+
+    wishes = check_wishes(threshold, keep, normalize)
+    columns = split_columns(text)
+    place, told = str(out), None if report is None else str(report)
+
+    made: Embedder | None = None
+    if wishes.threshold is not None:
+        made = registry.create("embedder", embedder) if isinstance(embedder, str) else embedder
+        made = with_cache(made, catalog.resolve_home(home))
+        check = getattr(made, "check_access", None)
+        if check is not None:
+            check()
+    opened = open_source(source)
+    form = check_format(opened, place, format, told)
+    check_places(opened, place, told, force=force)
+    return dedupe(
+        opened,
+        place,
+        form=form,
+        text=columns,
+        wishes=wishes,
+        embedder=made,
+        report=told,
+        progress=progress,
+    )
 
 
 def embedder(spec: str = "minilm") -> Embedder:

@@ -9,6 +9,7 @@ from embedkit.reader import Reader
 from embedkit.types import Member, Pair
 
 if TYPE_CHECKING:
+    from embedkit.ingest.stage import Progress
     from embedkit.pairs.clusters import Linkage
 
 
@@ -16,7 +17,12 @@ class Pairing(Reader):
     """What a collection tells of records that are much alike."""
 
     def pairs(
-        self, threshold: float = 0.9, *, where: str | None = None, limit: int | None = None
+        self,
+        threshold: float = 0.9,
+        *,
+        where: str | None = None,
+        limit: int | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[Pair]:
         """Return the pairs of near-duplicates, best first, as an iterator; embeds nothing.
 
@@ -33,6 +39,8 @@ class Pairing(Reader):
             SQL over the records' own columns; both records of a pair fulfil it.
         limit : int, optional
             How many to return at most, the best of them.
+        progress : callable, optional
+            Called with (what, done, total).
 
         Raises
         ------
@@ -44,7 +52,11 @@ class Pairing(Reader):
 
         least = check_threshold(threshold)
         most = None if limit is None else check_k(limit, "limit")
-        return self._read(lambda view: record_pairs(view, threshold=least, where=where, limit=most))
+        return self._read(
+            lambda view: record_pairs(
+                view, threshold=least, where=where, limit=most, progress=progress
+            )
+        )
 
     def clusters(
         self,
@@ -53,12 +65,13 @@ class Pairing(Reader):
         linkage: Linkage = "single",
         where: str | None = None,
         limit: int | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[Member]:
         """Return the records that have near-duplicates, cluster by cluster, the largest first.
 
         Parameters
         ----------
-        threshold, where
+        threshold, where, progress
             As for :meth:`pairs`.
         linkage : {"single", "leader"}
             ``single``: two records are in one cluster wherever a chain of pairs leads from one to
@@ -80,6 +93,6 @@ class Pairing(Reader):
         most = None if limit is None else check_k(limit, "limit")
         return self._read(
             lambda view: cluster_members(
-                view, threshold=least, linkage=kind, where=where, limit=most
+                view, threshold=least, linkage=kind, where=where, limit=most, progress=progress
             )
         )

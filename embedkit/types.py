@@ -248,6 +248,36 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class DedupeReport:
+    """What ``dedupe`` kept and dropped.
+
+    Of the ``rows`` that could be read, ``kept`` + ``equal`` + ``near`` are all: ``equal`` were
+    dropped for a row of equal text, ``near`` for a row of much the same text. ``blank`` rows, kept,
+    have no text to compare; ``failed`` ones could not be read and are not in ``out``.
+    """
+
+    source: str
+    out: str
+    rows: int
+    kept: int
+    equal: int
+    near: int
+    blank: int
+    failed: int
+    threshold: float | None
+    """None where only equal texts were looked for."""
+    seconds: float
+    rejects: tuple[Reject, ...] = ()
+    """The first of the rows that could not be read."""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, in the order of its fields."""
+        lists = {"rejects": [asdict(row) for row in self.rejects], "notes": list(self.notes)}
+        return asdict(self) | lists
+
+
+@dataclass(frozen=True, slots=True)
 class Embeddings:
     """What an embedder returns for a batch of texts.
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from embedkit_cli.output import csv_line, to_json, write
 from embedkit_cli.table import GAP, Column, render, terminal_width
-from embedkit_cli.text import width
+from embedkit_cli.text import count, width
 
 if TYPE_CHECKING:
-    from embedkit.types import Member, Pair
+    from embedkit.types import DedupeReport, Member, Pair
 
 THRESHOLD = 0.9
 PAGE = 200
@@ -93,6 +93,26 @@ def _half(ids: Sequence[int]) -> int:
 
 def _score(score: float, *, exact: bool) -> str:
     return "equal" if exact else f"{score:.4f}"
+
+
+def describe_dedupe(done: DedupeReport) -> str:
+    """Say what was kept and dropped."""
+    of = "equal text" if done.threshold is None else f"equal text, {done.near:,} near-duplicates"
+    told = [
+        f"{done.source}: kept {done.kept:,} of {count(done.rows, 'row')};"
+        f" dropped {done.equal:,} of {of}"
+    ]
+    if done.threshold is not None:
+        told[0] += f" (cosine {done.threshold:g} or more)"
+    if done.blank:
+        told.append(f"{count(done.blank, 'row')} without a text kept as they are")
+    if done.failed:
+        first = done.rejects[0]
+        told.append(
+            f"{count(done.failed, 'row')} could not be read and left out; the first is line"
+            f" {first.line}: {first.reason}"
+        )
+    return "\n".join([*told, *done.notes])
 
 
 def lines(form: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[str]:

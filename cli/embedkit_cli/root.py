@@ -12,6 +12,7 @@ COMMANDS = {
     "search": ("embedkit_cli.commands.search:search", "Find the records nearest to a query."),
     "similar": ("embedkit_cli.commands.similar:similar", "Find the neighbours of a record."),
     "pairs": ("embedkit_cli.commands.pairs:pairs", "Find near-duplicates among records."),
+    "dedupe": ("embedkit_cli.commands.dedupe:dedupe", "Copy a file without its near-duplicates."),
     "show": ("embedkit_cli.commands.show:show", "Show records by id."),
     "collections": (
         "embedkit_cli.commands.collections:collections",

@@ -53,6 +53,16 @@ class ParquetSource(FileSource):
                 f"{self.label} is no sound Parquet file{where}: {reason}", do="get the file again"
             ) from error
 
+    def originals(self) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """Return the file's own schema and rows, in its own types, to write them again."""
+        path = self._path()
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with pq.ParquetFile(path, pre_buffer=False) as file:
+                yield from _tables(file)
+
+        return pq.read_schema(path), batches()
+
     def _path(self) -> Path:
         head = self.input.peek()
         if self.input.path is None:

@@ -100,6 +100,8 @@ def leaders(join: Join) -> tuple[Keys, Scores]:
             join.sketches[count : count + len(new)] = join.sketches[new]
             kept[count : count + len(new)] = new
             count += len(new)
+            if join.progress is not None:
+                join.progress("comparing", int(block[-1]) + 1, n)
     return leader, scores
 
 

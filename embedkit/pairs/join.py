@@ -18,6 +18,7 @@ from embedkit.pairs.sketch import plan_sketches, rounding, sketches
 from embedkit.pairs.workers import workers
 
 if TYPE_CHECKING:
+    from embedkit.ingest.stage import Progress
     from embedkit.quantized import Matrix
     from embedkit.types import Keys, Scores, Vectors
 
@@ -96,6 +97,7 @@ class Join:
         self.threshold = np.float32(check_threshold(threshold))
         self.labels: Keys | None = None
         """Pairs of one label are passed over: of a group, they tell nothing new."""
+        self.progress: Progress | None = None
         self._plan = plan_sketches(vectors, self.rows, float(self.threshold))
         self.sketches = sketches(vectors, self.rows, self._plan)
 
@@ -113,8 +115,12 @@ class Join:
 
     def pairs(self) -> Iterator[Found]:
         """Yield all pairs, block by block; empty finds are left out."""
+        n = len(self)
+        total = sum(-(-(n - top) // WIDE) for top in range(0, n, HIGH))
         with workers() as run:
-            for found in run(self._blocks()):
+            for done, found in enumerate(run(self._blocks()), start=1):
+                if self.progress is not None:
+                    self.progress("comparing", n * done // total, n)
                 if len(found.left):
                     yield found
 

@@ -15,6 +15,7 @@ from embedkit.pairs.order import best, best_first, positions
 from embedkit.types import Member, Pair
 
 if TYPE_CHECKING:
+    from embedkit.ingest.stage import Progress
     from embedkit.store.view import View
     from embedkit.types import Keys, Scores
 
@@ -73,7 +74,12 @@ def read_groups(view: View, where: str | None) -> Groups:
 
 
 def record_pairs(
-    view: View, *, threshold: float, where: str | None = None, limit: int | None = None
+    view: View,
+    *,
+    threshold: float,
+    where: str | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Pair]:
     """Yield the pairs of records, best first; see :meth:`embedkit.Collection.pairs`.
 
@@ -81,6 +87,7 @@ def record_pairs(
     """
     groups = read_groups(view, where)
     join = Join(view.vectors.matrix, groups.rows, threshold)
+    join.progress = progress
     found = _numbered(groups, join, limit)
     return islice((pair for part in found for pair in _read(view, part)), limit)
 
@@ -113,10 +120,12 @@ def cluster_members(
     linkage: Linkage,
     where: str | None = None,
     limit: int | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Member]:
     """Yield the records of each cluster; see :meth:`embedkit.Collection.clusters`."""
     groups = read_groups(view, where)
     join = Join(view.vectors.matrix, groups.rows, threshold)
+    join.progress = progress
     firsts = clusters(join, linkage)
     scores = scores_with(join, firsts)
     cluster = firsts[groups.of]
