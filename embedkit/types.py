@@ -117,7 +117,7 @@ class Hits(list[Hit]):
         How they were found.
     """
 
-    def __init__(self, hits: Iterable[Hit] = (), plan: Any = None) -> None:
+    def __init__(self, hits: Iterable[Hit] = (), plan: SearchPlan | None = None) -> None:
         super().__init__(hits)
         self.plan = plan
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit_cli.output import csv_line, csv_lines, emit, write
 from embedkit_cli.table import Column, numeric, render
+from embedkit_cli.text import count
 
 if TYPE_CHECKING:
     import embedkit
-    from embedkit.types import Hit, Why
+    from embedkit.types import Hit, SearchPlan, Why
 
 FIXED = ("rank", "id", "score", "text")
 CARRYING = 3
@@ -73,6 +74,21 @@ def _words(why: Why) -> str:
     """Return the words that carry the similarity, as far as they do."""
     carrying = [share for share in why.words[:CARRYING] if share.share > 0]
     return " ".join(f"{share.word} {share.share:+.2f}" for share in carrying)
+
+
+def describe_plan(plan: SearchPlan) -> str:
+    """Return how a search was carried out, in one line."""
+    parts = [f"{plan.strategy}: {plan.why}"]
+    if plan.asked:
+        parts.append(f"{count(plan.asked, 'candidate')} asked of the index")
+    if plan.scored:
+        parts.append(f"{count(plan.scored, 'vector')} scored exactly")
+    if plan.asked and plan.tail:
+        parts.append(f"{plan.tail:,} of them newer than the index")
+    if plan.fallbacks:
+        parts.append(f"searched exactly for {count(plan.fallbacks, 'query', 'queries')} after all")
+    steps = [f"{name} {ms:.2g} ms" for name, ms in plan.milliseconds.items()]
+    return "; ".join([*parts, *([", ".join(steps)] if steps else [])])
 
 
 def flat(hit: Hit) -> dict[str, Any]:

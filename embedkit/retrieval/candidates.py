@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from embedkit.errors import InvalidInputError
 from embedkit.types import Why
@@ -12,7 +12,7 @@ from embedkit.types import Why
 if TYPE_CHECKING:
     from embedkit.retrieval.options import Wanted
     from embedkit.store.view import View
-    from embedkit.types import Keys, Mask, Scores, Vectors
+    from embedkit.types import Keys, Mask, Scores, SearchPlan, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Ranked:
     rows: Keys
     scores: Scores
     kind: str
-    plan: Any = None
+    plan: SearchPlan | None = None
 
     def why(self, query: int, place: int) -> Why:
         """Explain a candidate by its place."""
@@ -78,5 +78,4 @@ def rank(view: View, asked: Asked, wanted: Wanted, n: int, allow: Mask | None) -
         )
     assert asked.vectors is not None
     found = view.index.search(asked.vectors, n, allow=allow)
-    plan = getattr(found, "plan", None)
-    return Ranked(found.keys, found.scores, view.manifest.metric, plan)
+    return Ranked(found.keys, found.scores, view.manifest.metric, found.plan)

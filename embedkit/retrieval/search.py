@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedkit.retrieval.candidates import Asked, Ranked, rank
-from embedkit.types import Hit, Hits, Record
+from embedkit.types import Hit, Hits, Record, SearchPlan
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
@@ -43,7 +43,8 @@ def search(
     if wanted.where is not None:
         matches = view.filter(wanted.where)
         if not len(matches.rows):
-            return [Hits() for _ in range(len(asked))]
+            plan = SearchPlan("none", "no record matches the filter", view.manifest.vector_rows, 0)
+            return [Hits(plan=plan) for _ in range(len(asked))]
         allow = view.mask(matches.rows)
     depth = min(wanted.depth, max(view.manifest.records, 1))
     # Of each example that is left out, its row comes first and brings perhaps only itself.

@@ -161,12 +161,12 @@ def _read(query: str) -> str:
 
 def _one(session: Session, opened: embedkit.Collection, query: str, wanted: Wanted) -> int:
     from embedkit_cli.failure import say
-    from embedkit_cli.hits import print_hits
+    from embedkit_cli.hits import describe_plan, print_hits
 
     hits = opened.search(query, **wanted.arguments())
     print_hits(session.format, hits, opened)
     if wanted.explains and hits.plan is not None:
-        say(f"how: {hits.plan}")
+        say(f"how: {describe_plan(hits.plan)}")
     if not hits:
         say(_nothing(wanted))
     return 0
