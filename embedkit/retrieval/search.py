@@ -14,6 +14,7 @@ from embedkit.types import Hit, Hits, Record, SearchPlan
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
     from embedkit.retrieval.options import Wanted
+    from embedkit.store.filters import Matches
     from embedkit.store.view import View
     from embedkit.types import Keys
 
@@ -39,7 +40,7 @@ def search(
 
     Records with equal texts share a vector, so n candidates bring at least n records.
     """
-    allow = None
+    matches = allow = None
     if wanted.where is not None:
         matches = view.filter(wanted.where)
         if not len(matches.rows):
@@ -50,7 +51,7 @@ def search(
     # Of each example that is left out, its row comes first and brings perhaps only itself.
     depth += len(asked.without)
     ranked = rank(view, asked, wanted, depth, allow)
-    found = _records(view, ranked.rows, depth, wanted.where)
+    found = _records(view, ranked.rows, depth, matches)
     chosen = (
         _choose(view, asked, query, ranked, found, wanted, reranker) for query in range(len(asked))
     )
@@ -60,12 +61,12 @@ def search(
     ]
 
 
-def _records(view: View, rows: Keys, limit: int, where: str | None) -> Found:
+def _records(view: View, rows: Keys, limit: int, matches: Matches | None) -> Found:
     """Return the records of some vectors, at most so many of each, the first ones."""
     wanted = {int(row) for row in rows.ravel() if row >= 0}
     found: Found = {}
     if wanted:
-        for seq, row, record in view.by_row(sorted(wanted), limit, where):
+        for seq, row, record in view.by_row(sorted(wanted), limit, matches):
             found.setdefault(row, []).append((seq, record))
     return found
 

@@ -56,10 +56,12 @@ _LARGE = {"range", "generate_series", "repeat", "repeat_row", "list_resize", "ar
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The records that a filter lets through: their numbers, and their vector rows."""
+    """The records that a filter lets through: their numbers, ascending, and their vector rows."""
 
     seqs: Keys
     rows: Keys
+    lasting: bool = True
+    """False where the condition looks at the clock."""
 
 
 class Filter:
@@ -94,13 +96,17 @@ class Filter:
         FilterError
             It is not a condition over the record's columns.
         """
-        self.check(connection, where)
+        lasting = self.check(connection, where)
         query = self.select(where, "row")
         try:
             found = connection.execute(query).fetchnumpy()
         except duckdb.Error as error:
             raise FilterError(f"cannot filter by {where!r}: {_first_line(error)}") from error
-        return Matches(np.asarray(found["seq"], np.int64), np.asarray(found["row"], np.int64))
+        seqs, rows = (np.asarray(found[name], np.int64) for name in ("seq", "row"))
+        if (seqs[1:] < seqs[:-1]).any():
+            order = np.argsort(seqs)
+            seqs, rows = seqs[order], rows[order]
+        return Matches(seqs, rows, lasting)
 
     def select(self, where: str, *more: str) -> str:
         """Return the query for the numbers of the records that a checked condition lets through.
@@ -119,24 +125,30 @@ class Filter:
             f" WHERE (\n{where}\n)"
         )
 
-    def check(self, connection: Connection, where: str) -> None:
-        """Raise FilterError unless the text is a condition and nothing else."""
+    def check(self, connection: Connection, where: str) -> bool:
+        """Raise FilterError unless the text is a condition and nothing else.
+
+        Returns
+        -------
+        bool
+            Whether its result depends on the records alone, and not on the time.
+        """
         if not isinstance(where, str) or not where.strip():
             raise FilterError("expected a condition such as \"lang = 'en'\", got nothing")
         _check_unicode(where)
         try:
-            self._check_tree(connection, where)
+            return self._check_tree(connection, where)
         except RecursionError:
             raise FilterError("expected a condition, got one nested too deeply") from None
 
-    def _check_tree(self, connection: Connection, where: str) -> None:
+    def _check_tree(self, connection: Connection, where: str) -> bool:
         # Both forms must parse: only the first refuses LIMIT and the like, only the second refuses
         # a parenthesis that closes ours.
-        _parse(connection, f"SELECT 1 FROM records WHERE {where}\n", where)
-        tree = _parse(connection, f"SELECT 1 FROM records WHERE (\n{where}\n)", where)
+        forms = (where + "\n", f"(\n{where}\n)")
+        tree = [_tree(text, where) for text in _parsed(connection, forms)][1]
         if tree.get("type") != "SELECT_NODE" or tree.get("modifiers") or tree.get("qualify"):
             raise _refused(where, "more than a condition")
-        functions = set()
+        functions, timeless = set(), True
         for node in _nodes(tree["where_clause"]):
             kind = node["class"]
             if kind not in _ALLOWED:
@@ -145,12 +157,15 @@ class Filter:
                 names = node["column_names"]
                 if len(names) > 1 or names[0].casefold() not in _TIME_WORDS:
                     self._check_column(names[0])
+                else:
+                    timeless = False
             elif kind == "FUNCTION":
                 functions.add(str(node["function_name"]).lower())
         for name in sorted(functions & _LARGE):
             raise _refused(where, f"the function {name!r}")
         for name in sorted(functions - _TIME):
             _check_function(connection, name, where)
+        return timeless and not functions & _TIME
 
     def _check_column(self, name: str) -> None:
         known = {other.casefold(): other for other in self.names}
@@ -175,10 +190,17 @@ def _check_unicode(where: str) -> None:
         ) from error
 
 
-def _parse(connection: Connection, statement: str, where: str) -> dict[str, Any]:
-    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+def _parsed(connection: Connection, conditions: tuple[str, str]) -> tuple[str, str]:
+    """Return what DuckDB understands, as JSON; both in one query: each takes 0.2 ms."""
+    query = "SELECT json_serialize_sql(?), json_serialize_sql(?)"
+    statements = [f"SELECT 1 FROM records WHERE {condition}" for condition in conditions]
+    row = connection.execute(query, statements).fetchone()
     assert row is not None
-    parsed = json.loads(row[0])
+    return row[0], row[1]
+
+
+def _tree(text: str, where: str) -> dict[str, Any]:
+    parsed = json.loads(text)
     if parsed.get("error_type") == "not implemented":
         raise _refused(where, "a statement")
     if parsed.get("error"):

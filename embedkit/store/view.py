@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from embedkit.errors import DamagedError, MissingDependencyError, StorageError
 from embedkit.indexes.rows import RowIndex
-from embedkit.store.columns import Column, decode, read_columns
+from embedkit.store.columns import Column, read_columns
 from embedkit.store.database import (
     Connection,
     connect_reader,
@@ -24,7 +25,8 @@ from embedkit.store.database import (
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
-from embedkit.store.published import live_rows, open_index, open_vectors
+from embedkit.store.published import open_index, open_vectors
+from embedkit.store.records import Records
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Record
 from embedkit.validate import is_unicode
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("embedkit")
 _ITERATED = 10_000
+_MATCHES = 2**20
+"""Records that the conditions kept in memory may match together: 16 MiB."""
 
 
 class View:
@@ -59,8 +63,10 @@ class View:
             raise ReplacedError(path)
         manifest.database.check(path, do=self._repair)
         self._connection = connect_reader(path)
-        self._local = threading.local()
+        self._cursors = _Cursors(self._connection)
         self._lock = threading.Lock()
+        self._filtering = threading.Lock()
+        self._matches: OrderedDict[str, Matches] = OrderedDict()
         try:
             with translated(path):
                 self.columns: list[Column] = read_columns(self._connection)
@@ -75,10 +81,7 @@ class View:
     @property
     def cursor(self) -> Connection:
         """A connection for this thread."""
-        cursor: Connection | None = getattr(self._local, "cursor", None)
-        if cursor is None:
-            cursor = self._local.cursor = reader_cursor(self._connection)
-        return cursor
+        return self._cursors()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -103,7 +106,8 @@ class View:
     @functools.cached_property
     def live(self) -> Mask:
         """Which vector rows some record uses."""
-        return live_rows(self.cursor, self.manifest.vector_rows)
+        with translated(self.layout.records(self.manifest.generation)):
+            return self._records.live(self.manifest.vector_rows)
 
     @property
     def index(self) -> RowIndex:
@@ -132,25 +136,18 @@ class View:
     # -- records --------------------------------------------------------------------------------
 
     @functools.cached_property
-    def _listed(self) -> str:
-        return ", ".join(["seq", "row", "id", "text", *(c.physical for c in self.columns)])
-
-    def _record(self, row: Sequence[Any]) -> Record:
-        metadata = {
-            column.name: decode(value, column.type)
-            for column, value in zip(self.columns, row[4:], strict=True)
-        }
-        return Record(row[2], row[3], metadata)
+    def _records(self) -> Records:
+        return Records(self._cursors, self.columns)
 
     def get(self, id: str) -> tuple[int, Record] | None:
         """Return a record and the row of its vector, or None."""
         if not is_unicode(id):
             return None
-        rows = self.query(f"SELECT {self._listed} FROM records WHERE id = ?", [id])
-        return (int(rows[0][1]), self._record(rows[0])) if rows else None
+        rows = self.query(f"SELECT {self._records.listed} FROM records WHERE id = ?", [id])
+        return (int(rows[0][1]), self._records.record(rows[0])) if rows else None
 
     def by_row(
-        self, rows: Sequence[int], limit: int, where: str | None = None
+        self, rows: Sequence[int], limit: int, matches: Matches | None = None
     ) -> list[tuple[int, int, Record]]:
         """Return (seq, row, record) of the records that have one of these vectors.
 
@@ -158,17 +155,14 @@ class View:
         ----------
         limit : int
             How many to return of each vector at most, the first of them.
-        where : str or None
-            Only of those that the condition lets through; it was checked before.
+        matches : Matches or None
+            Only of those that a filter lets through.
         """
-        allowed = f" AND seq IN ({self._filter.select(where)})" if where is not None else ""
-        found = self.query(
-            f"SELECT {self._listed} FROM records"
-            f" WHERE row IN (SELECT unnest(?::BIGINT[])){allowed}"
-            " QUALIFY row_number() OVER (PARTITION BY row ORDER BY seq) <= ? ORDER BY seq",
-            [list(rows), limit],
-        )
-        return [(row[0], row[1], self._record(row)) for row in found]
+        among = None if matches is None else matches.seqs
+        with translated(self.layout.records(self.manifest.generation)):
+            pairs = self._records.of_rows(rows, limit, among)
+            found = self._records.fetch([seq for seq, _ in pairs])
+        return [(seq, row, found[seq]) for seq, row in pairs]
 
     def sample(self, n: int, seed: str, where: str | None = None) -> list[Record]:
         """Return the n records whose ids have the smallest digests, for a seed.
@@ -182,18 +176,18 @@ class View:
             self.filter(where)
             allowed = f" WHERE seq IN ({self._filter.select(where)})"
         found = self.query(
-            f"SELECT {self._listed} FROM records{allowed}"
+            f"SELECT {self._records.listed} FROM records{allowed}"
             " ORDER BY md5(? || ' ' || id), seq LIMIT ?",
             [seed, n],
         )
-        return [self._record(row) for row in found]
+        return [self._records.record(row) for row in found]
 
     def __iter__(self) -> Iterator[Record]:
         cursor = reader_cursor(self._connection)
         with translated(self.layout.records(self.manifest.generation)):
-            cursor.execute(f"SELECT {self._listed} FROM records ORDER BY seq")
+            cursor.execute(f"SELECT {self._records.listed} FROM records ORDER BY seq")
             while rows := cursor.fetchmany(_ITERATED):
-                yield from map(self._record, rows)
+                yield from map(self._records.record, rows)
 
     def filter(self, where: str) -> Matches:
         """Return what a condition matches.
@@ -202,7 +196,18 @@ class View:
         ------
         FilterError
         """
-        return self._filter.run(self.cursor, where)
+        with self._filtering:
+            kept = self._matches.get(where) if isinstance(where, str) else None
+            if kept is not None:
+                self._matches.move_to_end(where)
+                return kept
+        matches = self._filter.run(self.cursor, where)
+        if matches.lasting:
+            with self._filtering:
+                self._matches[where] = matches
+                while sum(len(kept.seqs) + 1 for kept in self._matches.values()) > _MATCHES:
+                    self._matches.popitem(last=False)
+        return matches
 
     @functools.cached_property
     def _filter(self) -> Filter:
@@ -217,6 +222,20 @@ class View:
         mask = np.zeros(self.manifest.vector_rows, np.bool_)
         mask[rows] = True
         return mask
+
+
+class _Cursors:
+    """A connection for each thread. Apart from the view, which must go when nobody holds it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._local = threading.local()
+
+    def __call__(self) -> Connection:
+        cursor: Connection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = reader_cursor(self._connection)
+        return cursor
 
 
 class ReplacedError(FileNotFoundError):

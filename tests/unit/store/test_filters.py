@@ -336,3 +336,33 @@ def test_functions_of_results_of_any_size_are_refused(kept, function):
 def test_nesting_without_end_is_refused(kept):
     with pytest.raises(FilterError):
         kept.search("fruit", where="NOT " * 5000 + "true")
+
+
+@pytest.mark.parametrize(
+    "where", ["day <= today()", "moment < now()", "day <= CURRENT_DATE", "moment < localtimestamp"]
+)
+def test_what_looks_at_the_clock_is_not_kept(kept, filtered, where):
+    assert not filtered(where).lasting
+    kept.search("fruit", where=where)
+    assert where not in kept._view._matches
+
+
+def test_what_a_condition_matches_is_kept_within_bounds(kept, monkeypatch):
+    from embedkit.store import view
+
+    monkeypatch.setattr(view, "_MATCHES", 5)
+    for votes in (1, 5, 9, 5):
+        hits = kept.search("fruit", where=f"votes = {votes}")
+        assert [hit.metadata["votes"] for hit in hits] == [votes]
+        assert f"votes = {votes}" in kept._view._matches
+    assert list(kept._view._matches) == ["votes = 9", "votes = 5"]
+
+
+def test_no_stale_match_survives_a_change(tmp_path):
+    with open_collection("q", home=tmp_path, embedder="hashing") as opened:
+        opened.upsert(ROWS)
+        assert [hit.id for hit in opened.search("fruit", where="votes = 5")] == ["b"]
+        opened.upsert([ROWS[0] | {"votes": 5}])
+        assert {hit.id for hit in opened.search("fruit", where="votes = 5")} == {"a", "b"}
+        opened.delete(["b"])
+        assert [hit.id for hit in opened.search("fruit", where="votes = 5")] == ["a"]
