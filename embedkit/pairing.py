@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from embedkit.reader import Reader
 from embedkit.types import Member, Pair
 
 if TYPE_CHECKING:
     from embedkit.ingest.stage import Progress
+    from embedkit.pairs.calibrate import Calibration
     from embedkit.pairs.clusters import Linkage
+    from embedkit.store.view import View
+    from embedkit.types import Vectors
 
 
 class Pairing(Reader):
@@ -18,7 +22,7 @@ class Pairing(Reader):
 
     def pairs(
         self,
-        threshold: float = 0.9,
+        threshold: float | Calibration = 0.9,
         *,
         where: str | None = None,
         limit: int | None = None,
@@ -33,8 +37,9 @@ class Pairing(Reader):
 
         Parameters
         ----------
-        threshold : float
-            Least cosine of a pair, above 0 and at most 1.
+        threshold : float or Calibration
+            Least cosine of a pair, above 0 and at most 1; or what :meth:`calibrate_pairs` made of
+            labelled pairs, which also gives each pair its probability.
         where : str, optional
             SQL over the records' own columns; both records of a pair fulfil it.
         limit : int, optional
@@ -50,17 +55,21 @@ class Pairing(Reader):
         from embedkit.pairs.records import record_pairs
         from embedkit.validate import check_k
 
-        least = check_threshold(threshold)
+        known = _calibration(threshold)
+        least = check_threshold(known.threshold if known else threshold)  # type: ignore[arg-type]
         most = None if limit is None else check_k(limit, "limit")
-        return self._read(
+        found = self._read(
             lambda view: record_pairs(
                 view, threshold=least, where=where, limit=most, progress=progress
             )
         )
+        if known is None:
+            return found
+        return (replace(pair, probability=known.probability(pair.score)) for pair in found)
 
     def clusters(
         self,
-        threshold: float = 0.9,
+        threshold: float | Calibration = 0.9,
         *,
         linkage: Linkage = "single",
         where: str | None = None,
@@ -89,10 +98,67 @@ class Pairing(Reader):
         from embedkit.pairs.records import cluster_members
         from embedkit.validate import check_k
 
-        least, kind = check_threshold(threshold), check_linkage(linkage)
+        known = _calibration(threshold)
+        least = check_threshold(known.threshold if known else threshold)  # type: ignore[arg-type]
+        kind = check_linkage(linkage)
         most = None if limit is None else check_k(limit, "limit")
         return self._read(
             lambda view: cluster_members(
                 view, threshold=least, linkage=kind, where=where, limit=most, progress=progress
             )
         )
+
+    def calibrate_pairs(self, labels: Any, *, precision: float = 0.95) -> Calibration:
+        """Learn from labelled pairs which cosine tells duplicates, for :meth:`pairs`.
+
+        Parameters
+        ----------
+        labels
+            A file, or what else :meth:`index` takes, with the columns ``text1``, ``text2`` and
+            ``label``, or ``id1``, ``id2`` and ``label``, which is 1 for duplicates and 0 for
+            others. They should be pairs as :meth:`pairs` finds them: what it prints, with a label
+            added, will do.
+        precision : float
+            Wished share of true duplicates among the pairs above the threshold.
+
+        Returns
+        -------
+        Calibration
+            The threshold, and precision, recall and F1 as measured by cross-validation.
+
+        Raises
+        ------
+        SourceError, ColumnError, RecordNotFoundError
+        InvalidInputError
+            Too few pairs, or no threshold that is sure of that precision.
+        """
+        from embedkit.pairs.calibrate import calibrate
+        from embedkit.pairs.labels import cosines, read_labels
+        from embedkit_connectors import open_source
+
+        self._existing()
+        found = read_labels(open_source(labels))
+        scores = cosines(found, self._vectors_of if found.kind == "id" else self._embedded)
+        return calibrate(scores, found.flags(), precision=precision)
+
+    def _vectors_of(self, ids: Sequence[str]) -> Vectors:
+        import numpy as np
+
+        def work(view: View) -> Vectors:
+            rows = np.array([self._found(view, id)[0] for id in ids], np.int64)
+            vectors: Vectors = view.vectors.matrix[rows]
+            return vectors
+
+        return self._read(work)
+
+    def _embedded(self, texts: Sequence[str]) -> Vectors:
+        return self.embedder.embed(texts, input_type="document")
+
+
+def _calibration(given: Any) -> Calibration | None:
+    """Return a calibration that was given, None for whatever else."""
+    if isinstance(given, (int, float)):
+        return None
+    from embedkit.pairs.calibrate import Calibration
+
+    return given if isinstance(given, Calibration) else None

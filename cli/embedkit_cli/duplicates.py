@@ -11,9 +11,11 @@ from embedkit_cli.table import GAP, Column, render, terminal_width
 from embedkit_cli.text import count, width
 
 if TYPE_CHECKING:
+    from embedkit.pairs.calibrate import Calibration
     from embedkit.types import DedupeReport, Member, Pair
 
 THRESHOLD = 0.9
+PRECISION = 0.95
 PAGE = 200
 """Rows of a table that are laid out together."""
 WIDEST_ID = 16
@@ -23,13 +25,14 @@ PAIR = ("id1", "id2", "score", "exact", "text1", "text2")
 T = TypeVar("T")
 
 
-def print_pairs(form: str, pairs: Iterable[Pair]) -> int:
+def print_pairs(form: str, pairs: Iterable[Pair], *, calibrated: bool = False) -> int:
     """Print pairs and return how many there were."""
     counted = _Counted(pairs)
     if form == "table":
         write(_pages(counted, pairs_table), cleaned=True)
     else:
-        write(lines(form, map(_pair_row, counted), PAIR))
+        columns = (*PAIR, "probability") if calibrated else PAIR
+        write(lines(form, map(_pair_row, counted), columns))
     return counted.count
 
 
@@ -41,10 +44,12 @@ def _pair_row(pair: Pair) -> dict[str, Any]:
 def pairs_table(pairs: Sequence[Pair]) -> str:
     """Return pairs as a table: score, ids, and the two texts side by side."""
     ids = [[getattr(pair, name) for pair in pairs] for name in ("id1", "id2")]
-    half = _half([max(map(width, listed)) for listed in ids])
+    sure = [f"{pair.probability:.3f}" for pair in pairs if pair.probability is not None]
+    half = _half([*(max(map(width, listed)) for listed in ids), *(11 for _ in sure[:1])])
     return render(
         [
             Column("cosine", [_score(pair.score, exact=pair.exact) for pair in pairs], right=True),
+            *([Column("probability", sure, right=True)] if sure else []),
             Column("id1", ids[0], widest=WIDEST_ID),
             Column("id2", ids[1], widest=WIDEST_ID),
             Column("text1", [pair.text1 for pair in pairs], widest=half),
@@ -85,14 +90,26 @@ def _like_first(member: Member) -> str:
     return "first" if member.first else _score(member.score, exact=member.exact)
 
 
-def _half(ids: Sequence[int]) -> int:
-    """Return what each of two texts may take beside the score and ids of these widths."""
-    taken = len("cosine") + sum(min(max(wide, 3), WIDEST_ID) for wide in ids) + 4 * GAP
+def _half(others: Sequence[int]) -> int:
+    """Return what each of two texts may take beside the score and columns of these widths."""
+    taken = len("cosine") + sum(min(max(wide, 3), WIDEST_ID) + GAP for wide in others) + 2 * GAP
     return max(8, (terminal_width() - taken) // 2)
 
 
 def _score(score: float, *, exact: bool) -> str:
     return "equal" if exact else f"{score:.4f}"
+
+
+def describe_calibration(found: Calibration) -> str:
+    """Say which threshold was learned, and how good it is."""
+    return (
+        f"threshold {found.threshold:.4f}, learned from {count(found.pairs, 'labelled pair')} of"
+        f" which {found.duplicates:,} are duplicates\n"
+        f"measured on pairs it had not seen: precision {found.precision:.3f}"
+        f" (95 % interval {found.low:.3f} to {found.high:.3f}), recall {found.recall:.3f},"
+        f" F1 {found.f1:.3f}\n"
+        "this holds where duplicates are as frequent as among the labelled pairs"
+    )
 
 
 def describe_dedupe(done: DedupeReport) -> str:

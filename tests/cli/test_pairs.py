@@ -78,3 +78,31 @@ def test_clusters(indexed: Path, run: Run, data: Callable[..., Any]) -> None:
     lines = run(*words, "--linkage", "leader", "--format", "csv").stdout.splitlines()
     assert lines[0] == "cluster,size,first,id,score,exact,text"
     assert "--clusters" in run("pairs", "--linkage", "leader", code=2).stderr
+
+
+def test_calibrated_by_labelled_pairs(indexed: Path, run: Run, data: Callable[..., Any]) -> None:
+    rows = [f"how do I pay {i},do we pay {i}?,1\n" for i in range(20)]
+    rows += [f"how do I pay {i},where is gate {i},0\n" for i in range(20)]
+    (indexed / "labels.csv").write_text("text1,text2,label\n" + "".join(rows))
+    words = ["pairs", "--calibrate", "labels.csv", "--precision", "0.9"]
+    result = run(*words, "--json")
+    found = json.loads(result.stdout)
+    assert [(p["id1"], p["id2"]) for p in found] == [("1", "4"), ("1", "2")]
+    assert found[0]["probability"] > 0.9
+    assert "learned from 40 labelled pairs of which 20 are duplicates" in result.stderr
+    assert "precision 1.000 (95 % interval 0." in result.stderr
+    header, *lines = run(*words, "--format", "csv").stdout.splitlines()
+    assert header.endswith(",text1,text2,probability")
+    assert len(lines) == 2
+    shown = run(*words, "--format", "table").stdout.splitlines()
+    assert shown[0].split()[:3] == ["cosine", "probability", "id1"]
+    assert len(run(*words, "--clusters").stdout.splitlines()) == 3
+
+
+def test_what_does_not_go_together(indexed: Path, run: Run) -> None:
+    both = run("pairs", "--calibrate", "x.csv", "--threshold", "0.5", code=2)
+    assert "exclude each other" in both.stderr
+    assert "--calibrate" in run("pairs", "--precision", "0.5", code=2).stderr
+    assert "x.csv" in run("pairs", "--calibrate", "x.csv", code=1).stderr
+    (indexed / "labels.csv").write_text("a,b,label\n1,2,1\n")
+    assert "text1, text2, label" in run("pairs", "--calibrate", "labels.csv", code=2).stderr
