@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from embedkit.caching.spaces import CacheInfo
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
+    from embedkit.evaluation.calibrating import calibrate
     from embedkit.evaluation.results import SearchEvaluation
     from embedkit.evaluation.search import evaluate_search
     from embedkit.types import (
@@ -64,6 +65,7 @@ _WHERE = {
     "generator": "api",
     "index": "api",
     "reranker": "api",
+    "calibrate": "evaluation.calibrating",
     "evaluate_search": "evaluation.search",
     "SearchEvaluation": "evaluation.results",
     "Collection": "collection",
@@ -110,6 +112,7 @@ __all__ = [
     "Token",
     "__version__",
     "cache",
+    "calibrate",
     "collections",
     "dedupe",
     "delete",

@@ -16,6 +16,7 @@ from embedkit.store.layout import Layout, check_name
 from embedkit.types import CollectionInfo, Hits, Record, RunInfo
 
 if TYPE_CHECKING:
+    from embedkit.retrieval.calibration import Calibration
     from embedkit.retrieval.candidates import Asked
     from embedkit.retrieval.options import SearchOptions, Wanted
     from embedkit.store.view import View
@@ -372,6 +373,20 @@ class Reader:
             precision=manifest.model.precision,
             kept=tuple(describe(self._layout, vectors) for vectors in manifest.sets),
         )
+
+    def calibration(self) -> Calibration:
+        """Return which probability of being relevant a hit's similarity stands for.
+
+        From judgements where :func:`embedkit.calibrate` kept some, else from the collection itself.
+
+        Raises
+        ------
+        InvalidInputError
+            There are too few records to tell.
+        """
+        from embedkit.retrieval.confidence import calibration_of
+
+        return self._read(calibration_of)
 
     def runs(self) -> list[RunInfo]:
         """Return the ledger of runs, the newest first, without their failures."""

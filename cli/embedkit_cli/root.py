@@ -22,6 +22,10 @@ COMMANDS = {
         "embedkit_cli.commands.evaluate:evaluate",
         "How good it is, measured on your own data.",
     ),
+    "calibrate": (
+        "embedkit_cli.commands.calibrate:calibrate",
+        "Which score means what: confidence in a hit.",
+    ),
     "runs": ("embedkit_cli.commands.runs:runs", "What earlier runs did, and which rows failed."),
     "cache": ("embedkit_cli.commands.cache:cache", "Show and clear the cache of vectors."),
     "rebuild": ("embedkit_cli.commands.rebuild:rebuild", "Build the index of a collection anew."),

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING, Any
 from embedkit.errors import DamagedError, StorageError
 from embedkit.integrity import storage_error, write_durably
 from embedkit.retrieval.calibration import Calibration, fit_corpus
+from embedkit.store.layout import Layout
 
 if TYPE_CHECKING:
     from embedkit.store.view import View
 
 _log = logging.getLogger("embedkit")
 
-FILE = "calibration.json"
-"""In the folder of a collection, where labels were given."""
-
 
 def save(calibration: Calibration, folder: Path) -> None:
     """Keep a calibration in the folder of a collection, with a digest, durably."""
     body = {"format": 1, **calibration.to_dict()}
     text = json.dumps(body | {"sha256": _digest(body)}, indent=2)
-    write_durably(folder / FILE, f"{text}\n".encode())
+    write_durably(Layout(folder).calibration, f"{text}\n".encode())
 
 
 def load(folder: Path) -> Calibration | None:
@@ -39,7 +37,7 @@ def load(folder: Path) -> Calibration | None:
     DamagedError
         The file is not what was written.
     """
-    path = folder / FILE
+    path = Layout(folder).calibration
     try:
         body = json.loads(path.read_bytes())
         written = body.pop("sha256")
@@ -60,11 +58,11 @@ def load(folder: Path) -> Calibration | None:
 def forget(folder: Path) -> bool:
     """Delete the calibration of a collection; return whether there was one."""
     try:
-        (folder / FILE).unlink()
+        (Layout(folder).calibration).unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise storage_error(error, folder / FILE, doing="delete") from error
+        raise storage_error(error, Layout(folder).calibration, doing="delete") from error
     return True
 
 

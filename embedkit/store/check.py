@@ -37,8 +37,8 @@ def check(layout: Layout, *, thorough: bool = True) -> list[Finding]:
     Returns
     -------
     list of Finding
-        One for the manifest, the published records, the vectors, the index and the writer's
-        database; where the manifest is damaged, only that one.
+        One for the manifest, the published records, the vectors, the index, the writer's database
+        and the calibration, where there is one; where the manifest is damaged, only that one.
     """
     try:
         manifest = Manifest.read(layout.manifest)
@@ -76,6 +76,14 @@ def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Findi
             remedy=f"run: embedkit rebuild {layout.root.name}",
         )
     yield _finding(layout, "work", lambda: check_work(layout, manifest), "the writer's database")
+    if layout.calibration.exists():
+        yield _finding(
+            layout,
+            "calibration",
+            lambda: check_calibration(layout),
+            "what judgements told",
+            remedy=f"calibrate again, or run: embedkit calibrate -c {layout.root.name} --forget",
+        )
 
 
 def check_records(path: Path, manifest: Manifest, *, thorough: bool) -> None:
@@ -113,6 +121,13 @@ def check_index(layout: Layout, entry: IndexEntry, *, thorough: bool) -> None:
     folder = layout.root / entry.folder
     entry.files.check(folder / "files.json", thorough=thorough)
     files.check(folder, do="")
+
+
+def check_calibration(layout: Layout) -> None:
+    """Raise StorageError unless what judgements told is what was written."""
+    from embedkit.retrieval.confidence import load
+
+    load(layout.root)
 
 
 def check_work(layout: Layout, manifest: Manifest) -> None:

@@ -57,6 +57,11 @@ class Layout:
         return self.root / "manifest-previous.json"
 
     @property
+    def calibration(self) -> Path:
+        """What judgements told of its similarities, where there were any."""
+        return self.root / "calibration.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the one writer."""
         return self.root / "lock"

@@ -22,7 +22,7 @@ from embedkit.integrity import copy_durably
 from embedkit.managed.addresses import refuse_foreign
 from embedkit.protocols import Embedder
 from embedkit.quantized import row_bytes
-from embedkit.store.check import check, check_records, check_work_locked
+from embedkit.store.check import check, check_calibration, check_records, check_work_locked
 from embedkit.store.database import (
     Connection,
     connect_writer,
@@ -68,12 +68,22 @@ def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
         manifest = _mend_database(layout, _sound_manifest(layout, done), done)
         _mend_vectors(layout, manifest, embedder, done)
         _mend_kept(layout, done)
+        _mend_calibration(layout, done)
     settings = Settings(manifest.model, manifest.metric, manifest.index_spec)
     with Writer(layout, settings) as writer:
         published = writer.publish(rebuild=True)
     done.append(Finding("index", True, "built again"))
     done.append(Finding("collection", True, f"published as generation {published.generation}"))
     return done
+
+
+def _mend_calibration(layout: Layout, done: list[Finding]) -> None:
+    """Forget what judgements told where it is damaged: only the judgements can tell it again."""
+    try:
+        check_calibration(layout)
+    except StorageError:
+        layout.calibration.unlink()
+        done.append(Finding("calibration", True, "forgotten: calibrate again with the judgements"))
 
 
 def _sound_manifest(layout: Layout, done: list[Finding]) -> Manifest:

@@ -12,8 +12,9 @@ import pytest
 from embedkit import Collection
 from embedkit.errors import DamagedError, InvalidInputError
 from embedkit.retrieval.calibration import Calibration, fit_corpus
-from embedkit.retrieval.confidence import FILE, calibration_of, forget, load, save
+from embedkit.retrieval.confidence import calibration_of, forget, load, save
 
+FILE = "calibration.json"
 LABELS = Calibration("labels", 10.5, -0.1 - 0.2, "hashing-384-v1", 42, {"auroc": 0.9})
 
 
@@ -84,3 +85,24 @@ def test_few_records_say_nothing(opened: Callable[..., Collection]) -> None:
     collection.index([{"id": "1", "text": "one"}])
     with pytest.raises(InvalidInputError, match="at least 10 different texts"):
         of(collection)
+
+
+def test_the_doctor_looks_at_it_and_mends_it(words: Collection) -> None:
+    assert "calibration" not in [finding.part for finding in words.check()]
+    save(LABELS, words.path)
+    found = {finding.part: finding for finding in words.check()}
+    assert found["calibration"].ok
+    (words.path / FILE).write_text("{}")
+    damaged = [finding for finding in words.check() if not finding.ok]
+    assert [finding.part for finding in damaged] == ["calibration"]
+    assert "embedkit calibrate -c q --forget" in damaged[0].remedy
+    assert "calibration" in [finding.part for finding in words.repair()]
+    assert all(finding.ok for finding in words.check())
+    assert not (words.path / FILE).exists()
+
+
+def test_it_outlives_new_generations(words: Collection) -> None:
+    save(LABELS, words.path)
+    words.upsert([{"id": "new", "text": "something else"}])
+    words.rebuild()
+    assert load(words.path) == LABELS
