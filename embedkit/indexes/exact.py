@@ -189,28 +189,32 @@ class _Pool:
         self._reach: list[Vectors] = []
 
     def take(self, line: Vectors, slack: Any, flags: Any, named: Callable[[Keys], Keys]) -> None:
-        reach = line + slack
+        first = self.floor == -np.inf
+        if first:
+            sure = line - slack
+            self._raise_floor(sure if flags is None else sure[flags])
+        # Nearly all of a block lies below the floor: one comparison, and the rest is few.
+        likely = line >= self.floor - slack
         if flags is not None:
-            reach[~flags] = -np.inf
-        sure = line - slack
-        if self.floor > -np.inf or flags is not None:
-            sure = sure[(reach >= self.floor) & (reach > -np.inf)]
+            likely &= flags
+        at = np.flatnonzero(likely)
+        line, slack = line[at], slack[at] if isinstance(slack, np.ndarray) else slack
+        if not first:
+            self._raise_floor(line - slack)
+        self._rows.append(named(at))
+        self._reach.append(line + slack)
+
+    def _raise_floor(self, sure: Vectors) -> None:
+        """Count scores that are surely reached; the floor is the k-th best of all so far."""
         sure = np.concatenate((self._sure, sure))
         if len(sure) >= self.k:
             cut = len(sure) - self.k
-            self._sure = np.partition(sure, cut)[cut:]
-            self.floor = float(self._sure[0])
-        else:
-            self._sure = sure
-        at = np.flatnonzero(reach >= self.floor) if self.floor > -np.inf else _set(reach)
-        self._rows.append(named(at))
-        self._reach.append(reach[at])
+            sure = np.partition(sure, cut)[cut:]
+            self.floor = float(sure[0])
+        self._sure = sure
 
     def rows(self) -> Keys:
         """Return what is left in the end."""
         rows, reach = np.concatenate(self._rows), np.concatenate(self._reach)
         return rows[reach >= self.floor]
 
-
-def _set(reach: Vectors) -> Keys:
-    return np.flatnonzero(reach > -np.inf)
