@@ -24,6 +24,7 @@ def open(
     home: str | Path | None = None,
     embedder: str | Embedder | None = None,
     index: str | None = None,
+    recall: float | None = None,
 ) -> Collection:
     """Open a collection, or one that the first write will make.
 
@@ -39,6 +40,11 @@ def open(
     index : str, optional
         A spec such as ``"annoy?n_trees=100"``; a collection with another one changes to it at the
         next write. Default: what the collection has; for a new one, ``"auto"``.
+    recall : float, optional
+        The contract: how much of the ten nearest a search is to find on average, in (0, 1]. The
+        index is tuned until that is sure, and where it cannot be, search is exact. A collection
+        with another one changes to it at the next write. Default: what the collection has; for a
+        new one, 0.99.
 
     Raises
     ------
@@ -53,7 +59,9 @@ def open(
     >>> questions.index("questions.csv", text="question", id="id")  # doctest: +SKIP
     >>> questions.search("how do I get my money back?", k=5)        # doctest: +SKIP
     """
-    return Collection(name, catalog.resolve_home(home), embedder=embedder, index=index)
+    return Collection(
+        name, catalog.resolve_home(home), embedder=embedder, index=index, recall=recall
+    )
 
 
 def collections(home: str | Path | None = None) -> list[CollectionInfo]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog, registry
 from embedkit.errors import EmbedkitError, InvalidInputError
+from embedkit.indexes.promise import RECALL, check_recall
 from embedkit.migrating import Migrating
 from embedkit.model import read_manifest
 from embedkit.protocols import Embedder, Source
@@ -40,11 +41,13 @@ class Collection(Migrating):
         *,
         embedder: str | Embedder | None = None,
         index: str | None = None,
+        recall: float | None = None,
     ) -> None:
         super().__init__(name, home, embedder)
         if index is not None:
             registry.create("index", index)
         self._index_spec = index
+        self._recall = None if recall is None else check_recall(recall)
         self._writing = threading.RLock()
 
     def index(
@@ -225,9 +228,11 @@ class Collection(Migrating):
 
         manifest = read_manifest(self._layout)
         if manifest is None:
-            index = self._index_spec or DEFAULT_INDEX
-            return Settings(self._model.describe(own_dim), "cosine", index)
-        return Settings(manifest.model, manifest.metric, self._index_spec or manifest.index_spec)
+            index, recall = self._index_spec or DEFAULT_INDEX, self._recall or RECALL
+            return Settings(self._model.describe(own_dim), "cosine", index, recall)
+        index = self._index_spec or manifest.index_spec
+        recall = self._recall or manifest.recall
+        return Settings(manifest.model, manifest.metric, index, recall)
 
     def delete(self, ids: str | Sequence[str]) -> int:
         """Delete records by id and return how many were there.
@@ -252,14 +257,25 @@ class Collection(Migrating):
                 writer.publish()
         return len(deleted)
 
-    def rebuild(self, index: str | None = None) -> CollectionInfo:
-        """Build the index again, of another kind where one is named; readers go on meanwhile.
+    def rebuild(self, index: str | None = None, *, recall: float | None = None) -> CollectionInfo:
+        """Build the index again; readers go on meanwhile.
+
+        Parameters
+        ----------
+        index : str, optional
+            The spec of another kind; the collection keeps it.
+        recall : float, optional
+            Another contract, in (0, 1]; the collection keeps it.
 
         Raises
         ------
+        InvalidInputError
+            A recall that cannot be promised.
         UnknownBackendError, MissingDependencyError, CollectionLockedError
         """
         self._existing()
+        if recall is not None:
+            self._recall = check_recall(recall)
         if index is not None:
             registry.create("index", index)
             self._index_spec = index

@@ -125,10 +125,14 @@ class IndexBackend(Protocol):
     """
 
     name: ClassVar[str]
-    takes_mask: ClassVar[bool]
-    """Whether ``candidates`` can be restricted to some of the rows by itself."""
-    tail_share: ClassVar[float]
-    """Share of new rows, searched exactly beside the base, past which a rebuild pays."""
+
+    @property
+    def takes_mask(self) -> bool:
+        """Whether ``candidates`` can be restricted to some of the rows by itself."""
+
+    @property
+    def tail_share(self) -> float:
+        """Share of new rows, searched exactly beside the base, past which a rebuild pays."""
 
     @property
     def exact(self) -> bool:

@@ -372,6 +372,8 @@ class Reader:
             last_run=runs[0] if runs else None,
             precision=manifest.model.precision,
             kept=tuple(describe(self._layout, vectors) for vectors in manifest.sets),
+            recall=manifest.recall,
+            measurement=manifest.index.measurement if manifest.index else None,
         )
 
     def calibration(self) -> Calibration:

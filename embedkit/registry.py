@@ -79,7 +79,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "index", "auto", "embedkit.indexes.auto:AutoBackend",
-        "flat for small collections, turbovec for large ones; the default",
+        "flat for small collections, the quickest installed index beyond; the default",
     ),
     Row(
         "index", "flat", "embedkit.indexes.flat:FlatBackend",

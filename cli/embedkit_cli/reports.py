@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from embedkit.types import CollectionInfo, KeptVectors, MigrationReport, Report, RunInfo
+    from embedkit.types import (
+        CollectionInfo,
+        IndexTrial,
+        KeptVectors,
+        MigrationReport,
+        Report,
+        RunInfo,
+    )
     from embedkit_cli.session import Session
 
 
@@ -129,6 +136,7 @@ def describe_collection(info: CollectionInfo) -> str:
         ("model", info.model_id),
         ("vectors", _vectors(info)),
         ("index", info.index),
+        *contract_facts(info),
         ("size", size(info.bytes)),
         ("updated", _moment(info.updated)),
         ("columns", ", ".join(f"{name} {kind}" for name, kind in info.columns.items())),
@@ -137,6 +145,53 @@ def describe_collection(info: CollectionInfo) -> str:
     if last:
         pairs.append(("last run", f"{last.run}, {last.status}, {last.source}"))
     return facts(pairs)
+
+
+def contract_facts(info: CollectionInfo) -> list[tuple[str, Any]]:
+    """Return what the index promises, and what was measured of it."""
+    measured = info.measurement
+    pairs: list[tuple[str, Any]] = [("contract", _promise(info.recall))]
+    if measured is None:
+        return [*pairs, ("recall", "not measured; do it with: embedkit rebuild")]
+    if measured.queries:
+        told = (
+            f"{measured.recall:.4f} at {measured.k} (surely above {_floor(measured.low)}, "
+            f"below {_ceiling(measured.high)}): {'kept' if measured.met else 'MISSED'}"
+        )
+    else:
+        told = "1, search is exact"
+    setting = ", ".join(f"{name}={value:g}" for name, value in measured.setting.items())
+    return [
+        *pairs,
+        ("recall", told),
+        ("latency", f"p50 {measured.p50:.2f} ms, p95 {measured.p95:.2f} ms"),
+        ("measured", f"{_moment(measured.measured)}, {count(measured.rows, 'vector')}"),
+        ("how", measured.how),
+        *([("tuned to", setting)] if setting else []),
+        *([("note", measured.note)] if measured.note else []),
+        *(("considered", _trial(trial)) for trial in measured.tried),
+    ]
+
+
+def _promise(recall: float) -> str:
+    return "exact search" if recall == 1 else f"a recall of at least {recall:g}"
+
+
+def _trial(trial: IndexTrial) -> str:
+    if trial.recall is None or trial.p50 is None:
+        return f"{trial.spec}: {trial.outcome}"
+    return (
+        f"{trial.spec}: {trial.outcome}; recall {trial.recall:.4f}, p50 {trial.p50:.2f} ms, "
+        f"built in {_seconds(trial.build_seconds or 0)}"
+    )
+
+
+def _floor(value: float) -> str:
+    return f"{int(value * 1e4) / 1e4:.4f}"
+
+
+def _ceiling(value: float) -> str:
+    return f"{-int(-value * 1e4 // 1) / 1e4:.4f}"
 
 
 def _vectors(info: CollectionInfo) -> str:

@@ -8,8 +8,9 @@ index and is safe from several threads.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from annoy import AnnoyIndex
@@ -41,6 +42,9 @@ class AnnoyBackend(BaseBackend):
     """
 
     name: ClassVar[str] = "annoy"
+    knob: str = "search_k"
+    steps: tuple[float, ...] = (2500, 5000, 10_000, 20_000, 40_000, 80_000, 160_000, 320_000)
+    denser: tuple[Mapping[str, Any], ...] = ({"n_trees": 100}, {"n_trees": 200})
 
     def __init__(
         self, *, n_trees: int = 50, search_k: int | None = None, seed: int = 0, n_jobs: int = 1

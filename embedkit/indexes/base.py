@@ -7,6 +7,7 @@ parameters of its constructor, which stores them and does nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,13 +33,24 @@ class BaseBackend:
     reads_blocks : bool
         Whether ``build`` only takes slices and rows of the vectors, so that coded ones need not be
         decoded all at once (:class:`embedkit.quantized.CodedMatrix`).
+    knob : str
+        The option that may change after the build, to find more or answer sooner; "" for none. It
+        is an attribute of the same name, read at each search.
+    steps : tuple of float
+        Values of the knob that are worth trying, from quick to thorough.
+    denser : tuple of dict
+        Options that build an index that finds more, in the order in which they are tried where no
+        step of the knob is enough.
     """
 
     name: ClassVar[str]
-    takes_mask: ClassVar[bool] = False
-    deepest: ClassVar[int | None] = None
-    tail_share: ClassVar[float] = 0.1
-    reads_blocks: ClassVar[bool] = False
+    takes_mask: bool = False
+    deepest: int | None = None
+    tail_share: float = 0.1
+    reads_blocks: bool = False
+    knob: str = ""
+    steps: tuple[float, ...] = ()
+    denser: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -49,6 +61,19 @@ class BaseBackend:
     def resolved(self) -> str:
         """Name of the backend that does the work."""
         return self.name
+
+    @property
+    def setting(self) -> dict[str, float]:
+        """The knob and its present value; empty where there is none, or it sets itself."""
+        value = getattr(self, self.knob) if self.knob else None
+        return {} if value is None else {self.knob: value}
+
+    def tune(self, setting: Mapping[str, float]) -> None:
+        """Set the knob, to what ``setting`` returned at another time."""
+        for name, value in setting.items():
+            if name != self.knob:
+                raise InvalidInputError(f"{self.name} cannot change {name!r} once it is built")
+            setattr(self, name, value)
 
     def outgrown(self, rows: int) -> bool:
         """Return whether a build on that many rows would choose another way to search."""

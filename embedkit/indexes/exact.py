@@ -217,4 +217,3 @@ class _Pool:
         """Return what is left in the end."""
         rows, reach = np.concatenate(self._rows), np.concatenate(self._reach)
         return rows[reach >= self.floor]
-

@@ -13,6 +13,7 @@ import importlib
 import json
 import logging
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -65,6 +66,9 @@ class PyNNDescentBackend(BaseBackend):
     """
 
     name: ClassVar[str] = "pynndescent"
+    knob: str = "epsilon"
+    steps: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
+    denser: tuple[Mapping[str, Any], ...] = ({"n_neighbors": 60},)
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ never costs hits.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from embedkit.indexes.geometry import (
     unit_dim,
     unit_rows,
 )
-from embedkit.indexes.planner import Task, decide
+from embedkit.indexes.planner import Task, by_index, decide
 from embedkit.integrity import storage_error
 from embedkit.protocols import IndexBackend
 from embedkit.types import Metric, Neighbors, SearchPlan
@@ -131,16 +132,24 @@ class RowIndex:
 
     @classmethod
     def build(
-        cls, vectors: Matrix, *, metric: Metric, spec: str, live: Mask, ties: Keys | None = None
+        cls,
+        vectors: Matrix,
+        *,
+        metric: Metric,
+        spec: str,
+        live: Mask,
+        ties: Keys | None = None,
+        backend: IndexBackend | None = None,
     ) -> RowIndex:
-        """Build a fresh base on the live rows.
+        """Build a fresh base on the live rows, with a backend of that spec or the one given.
 
         Raises
         ------
         UnknownBackendError, MissingDependencyError, InvalidInputError
             The spec names no backend, one that is not installed, or options it does not have.
         """
-        backend: IndexBackend = registry.create("index", spec)
+        if backend is None:
+            backend = _create(spec)
         matrix = plain(vectors)
         rows = np.flatnonzero(live)
         norms = row_norms(matrix, metric)
@@ -190,9 +199,19 @@ class RowIndex:
         return int(self._vectors.shape[1])
 
     @property
+    def backend(self) -> IndexBackend:
+        """What proposes the candidates."""
+        return self._backend
+
+    @property
     def resolved(self) -> str:
         """Name of the backend that does the work: what ``auto`` chose."""
         return str(getattr(self._backend, "resolved", self._backend.name))
+
+    def tune(self, setting: Mapping[str, float]) -> None:
+        """Set what the backend can change once it is built; other backends take no setting."""
+        if setting:
+            self._backend.tune(setting)  # type: ignore[attr-defined]
 
     @property
     def sizes(self) -> Sizes:
@@ -212,7 +231,9 @@ class RowIndex:
             or (len(self._base) > 0 and _outgrown(self._backend, self._count))
         )
 
-    def search(self, queries: Vectors, k: int, *, allow: Mask | None = None) -> Neighbors:
+    def search(
+        self, queries: Vectors, k: int, *, allow: Mask | None = None, measured: bool = False
+    ) -> Neighbors:
         """Return the k nearest live rows of each query.
 
         Parameters
@@ -221,6 +242,8 @@ class RowIndex:
         k : int, >= 1
         allow : bool array, shape (n,), optional
             Only these rows count.
+        measured : bool
+            Ask the index also where scoring all rows is quicker: to find out what it finds.
 
         Returns
         -------
@@ -250,7 +273,7 @@ class RowIndex:
             queries=len(queries),
             filtered=allow is not None,
         )
-        decision = decide(task, self._backend)
+        decision = (by_index if measured and task.inside else decide)(task, self._backend)
         search = Search(self._ground, queries, task, decision, allowed, flags, tail)
         rows, scores = search.run()
         return _padded(rows, scores, k, search.plan(self._count))
@@ -318,7 +341,7 @@ class RowIndex:
         outside = rows > 0 and int(base[-1]) >= len(matrix)
         if about["dim"] != dim or about["metric"] != metric or outside:
             raise DamagedError(f"{folder} was built on other vectors", do=REBUILD)
-        backend: IndexBackend = registry.create("index", about["spec"])
+        backend = _create(about["spec"])
         if rows:
             _load_backend(backend, folder / "backend", rows, unit_dim(dim, metric))
         return cls(
@@ -330,6 +353,11 @@ class RowIndex:
             base=base,
             ties=ties,
         )
+
+
+def _create(spec: str) -> IndexBackend:
+    backend: IndexBackend = registry.create("index", spec)
+    return backend
 
 
 def _load_backend(backend: IndexBackend, folder: Path, rows: int, dim: int) -> None:

@@ -31,7 +31,7 @@ SAMPLE = 4096
 """Rows that the calibration is fitted on."""
 CHUNK = 65536
 POOL = 50
-"""Candidates proposed at least."""
+"""Candidates proposed at least, by default."""
 WIDER = 4
 MOST = 2048
 """Candidates beyond which a pool is not widened: scoring them costs more than it finds."""
@@ -48,20 +48,26 @@ class TurbovecBackend(BaseBackend):
     ----------
     bits : 2, 3 or 4
         Bits a dimension.
+    pool : int
+        Candidates proposed at least.
     """
 
     name: ClassVar[str] = "turbovec"
-    takes_mask: ClassVar[bool] = True
+    takes_mask: bool = True
     # The pool is half as many again. The library's heap is quick up to that size: 2.2 ms for 2,000
     # of 100,000 rows, but 1.5 s for 4,500.
-    deepest: ClassVar[int | None] = MOST * 2 // 3
-    tail_share: ClassVar[float] = 0.02
-    reads_blocks: ClassVar[bool] = True
+    deepest: int | None = MOST * 2 // 3
+    tail_share: float = 0.02
+    reads_blocks: bool = True
+    knob: str = "pool"
+    steps: tuple[float, ...] = (25, 50, 100, 200, 400, 800, 1600)
 
-    def __init__(self, *, bits: int = 4) -> None:
+    def __init__(self, *, bits: int = 4, pool: int = POOL) -> None:
         if bits not in (2, 3, 4):
             raise InvalidInputError(f"turbovec: expected bits to be 2, 3 or 4, got {bits}")
+        self._check_at_least("pool", pool, 1)
         self.bits = bits
+        self.pool = pool
 
     def build(self, vectors: Matrix) -> None:
         """Quantise the vectors."""
@@ -98,7 +104,7 @@ class TurbovecBackend(BaseBackend):
         self, queries: Vectors, n: int, mask: Mask | None = None
     ) -> tuple[Keys, Vectors | None]:
         """Propose positions, and the score that what is not proposed hardly reaches."""
-        return self._pool(_pad(queries), n, max(POOL, n + n // 2), mask)
+        return self._pool(_pad(queries), n, max(self.pool, n + n // 2), mask)
 
     def _pool(self, filled: Vectors, n: int, size: int, mask: Mask | None) -> tuple[Keys, Vectors]:
         if mask is None:

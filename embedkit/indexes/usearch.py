@@ -13,6 +13,7 @@ Navigable Small World graphs, IEEE TPAMI 2018.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -48,6 +49,9 @@ class UsearchBackend(BaseBackend):
     """
 
     name: ClassVar[str] = "usearch"
+    knob: str = "ef_search"
+    steps: tuple[float, ...] = (32, 64, 128, 256, 512, 1024, 2048)
+    denser: tuple[Mapping[str, Any], ...] = ({"m": 32, "ef_construction": 256},)
 
     def __init__(
         self,

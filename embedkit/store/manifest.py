@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.errors import DamagedError, FormatVersionError, ModelMismatchError
+from embedkit.indexes.promise import RECALL
 from embedkit.integrity import FileDigest, storage_error, write_durably
 from embedkit.protocols import Embedder
 from embedkit.quantized import precision_of, row_width
-from embedkit.types import Metric, Precision
+from embedkit.types import IndexMeasurement, Metric, Precision
 from embedkit.validate import check_metric
 
-FORMAT = 2
-"""The newest format that is read."""
+FORMAT = 3
+"""The newest format that is read: since contracts on recall."""
+QUANTIZED = 2
+"""The format since quantised vectors and sets of them."""
 PLAIN = 1
 """The format of a collection that an embedkit of before quantised vectors can read too."""
 OBJECT = "object"
@@ -106,6 +109,30 @@ class IndexEntry:
     spec: str
     resolved: str
     files: FileDigest
+    measurement: IndexMeasurement | None = None
+    """What was measured of it, and the setting that it is used with."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON, without the measurement.
+
+        That stands beside it, where an embedkit of before overlooks it: it searches as well
+        without, though as the index was set at first.
+        """
+        return {
+            "folder": self.folder,
+            "spec": self.spec,
+            "resolved": self.resolved,
+            "files": self.files.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(
+        cls, body: Mapping[str, Any], measurement: Mapping[str, Any] | None = None
+    ) -> IndexEntry:
+        """Read what ``to_dict`` wrote."""
+        files = FileDigest.from_dict(body["files"])
+        measured = IndexMeasurement.from_dict(measurement) if measurement else None
+        return cls(body["folder"], body["spec"], body["resolved"], files, measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +151,8 @@ class Manifest:
     vector_set: int = 0
     sets: tuple[VectorSet, ...] = ()
     """Vectors that the records do not use: of earlier models, or of one to come."""
+    recall: float = RECALL
+    """What the index is to find of the nearest, at least."""
     format: int = PLAIN
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -136,7 +165,9 @@ class Manifest:
     def _least_format(self) -> int:
         """The oldest format that says it all, so that an embedkit that knows less refuses."""
         plain = self.model.precision == "float32" and not self.vector_set and not self.sets
-        return PLAIN if plain else FORMAT
+        if self.recall != RECALL:
+            return FORMAT
+        return PLAIN if plain else QUANTIZED
 
     def to_bytes(self) -> bytes:
         """Return the manifest as JSON with its digest as the last member."""
@@ -151,28 +182,21 @@ class Manifest:
             "vector_rows": self.vector_rows,
             "commits": self.commits,
             "database": self.database.to_dict(),
-            "index": self._index_dict(),
+            "index": self.index and self.index.to_dict(),
         }
         if body["format"] > PLAIN:
             body["vector_set"] = self.vector_set
             body["sets"] = [vectors.to_dict() for vectors in self.sets]
+        if self.recall != RECALL:
+            body["recall"] = self.recall
+        if self.index is not None and self.index.measurement is not None:
+            body["measurement"] = self.index.measurement.to_dict()
         body["sha256"] = _digest(body)
         return (json.dumps(body, indent=2) + "\n").encode()
 
     def write(self, path: Path) -> None:
         """Replace the manifest of the folder, durably."""
         write_durably(path, self.to_bytes())
-
-    def _index_dict(self) -> dict[str, Any] | None:
-        if self.index is None:
-            return None
-        entry = self.index
-        return {
-            "folder": entry.folder,
-            "spec": entry.spec,
-            "resolved": entry.resolved,
-            "files": entry.files.to_dict(),
-        }
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -221,9 +245,10 @@ class Manifest:
             vector_rows=body["vector_rows"],
             commits=body["commits"],
             database=FileDigest.from_dict(body["database"]),
-            index=index and IndexEntry(**{**index, "files": FileDigest.from_dict(index["files"])}),
+            index=index and IndexEntry.from_dict(index, body.get("measurement")),
             vector_set=body.get("vector_set", 0),
             sets=tuple(map(VectorSet.from_dict, body.get("sets", ()))),
+            recall=body.get("recall", RECALL),
             format=body["format"],
             updated=datetime.fromisoformat(body["updated"]),
         )

@@ -53,9 +53,12 @@ def open_index(
     folder = layout.root / entry.folder
     try:
         entry.files.check(folder / "files.json")
-        return RowIndex.load(folder, matrix, metric=metric, live=live)
+        index = RowIndex.load(folder, matrix, metric=metric, live=live)
     except DamagedError as error:
         raise DamagedError(
             f"the index of {layout.root.name!r} cannot be used ({error.message})",
             do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
         ) from error
+    if entry.measurement is not None and index.sizes.base:
+        index.tune(entry.measurement.setting)
+    return index

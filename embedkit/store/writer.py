@@ -8,7 +8,6 @@ database, the index, and last the manifest that names them.
 from __future__ import annotations
 
 import contextlib
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from embedkit.errors import DamagedError, EmbedkitError, StorageError
-from embedkit.indexes.rows import RowIndex
+from embedkit.errors import DamagedError, StorageError
+from embedkit.indexes.promise import RECALL
 from embedkit.integrity import FileDigest, copy_durably, storage_error, sync_folder
 from embedkit.store.database import (
     Connection,
@@ -31,11 +30,12 @@ from embedkit.store.database import (
     translated,
     write_commits,
 )
+from embedkit.store.indexing import Indexing
 from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
-from embedkit.store.published import live_rows, open_index
+from embedkit.store.published import live_rows
 from embedkit.store.sets import (
     current_set,
     other_sets,
@@ -49,16 +49,16 @@ from embedkit.types import Metric
 if TYPE_CHECKING:
     from embedkit.types import Mask
 
-_log = logging.getLogger("embedkit")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a collection is made with; fixed once it exists, but for the index."""
+    """What a collection is made with; fixed once it exists, but for the index and its recall."""
 
     model: Model
     metric: Metric
     index_spec: str
+    recall: float = RECALL
+    """What its index is to find of the nearest, at least."""
 
 
 class Writer:
@@ -229,6 +229,7 @@ class Writer:
                 model=self.settings.model,
                 metric=self.settings.metric,
                 index_spec=self.settings.index_spec,
+                recall=self.settings.recall,
                 generation=generation,
                 records=int(scalar(self.connection, "SELECT count(*) FROM records")),
                 vector_rows=self.vectors.rows,
@@ -254,37 +255,20 @@ class Writer:
         entry = self.manifest.index if self.manifest else None
         if self.manifest and self.manifest.vector_set != current_set(self.connection):
             entry = None  # it was built on other vectors
-        if entry is not None and not rebuild and (not build or self._serves(entry, live)):
+        if not build and not rebuild:
             return entry
-        if not build:
-            return None
-        folder = self.layout.index(generation)
-        shutil.rmtree(folder, ignore_errors=True)
-        spec = self.settings.index_spec
-        try:
-            index = RowIndex.build(
-                self.vectors.matrix, metric=self.settings.metric, spec=spec, live=live
-            )
-            index.save(folder)
-        except StorageError:
-            raise
-        except Exception as error:
-            # A library's failure must not cost the records: they are searched exactly meanwhile.
-            if rebuild:
-                raise
-            _log.warning("the index %s could not be built, searching exactly: %s", spec, error)
-            return None
-        return IndexEntry(folder.name, spec, index.resolved, FileDigest.of(folder / "files.json"))
-
-    def _serves(self, entry: IndexEntry, live: Mask) -> bool:
-        """Whether an index that is there need not be built again."""
-        if entry.spec != self.settings.index_spec:
-            return False
-        try:
-            index = open_index(self.layout, entry, self.vectors.matrix, self.settings.metric, live)
-        except EmbedkitError:
-            return False  # damaged, or its library is gone
-        return not index.needs_rebuild
+        settings = self.settings
+        indexing = Indexing(
+            self.layout,
+            self.vectors.matrix,
+            live,
+            settings.metric,
+            settings.index_spec,
+            settings.recall,
+        )
+        if rebuild:
+            return indexing.build(generation)
+        return indexing.up_to_date(entry, generation)
 
     def _snapshot(self, generation: int) -> FileDigest:
         target = self.layout.records(generation)

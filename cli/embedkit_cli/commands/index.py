@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--id", "id_column", metavar="COLUMN", help="Column that identifies a record.")
 @click.option("--embedder", metavar="SPEC", help="What embeds a new collection.  [default: minilm]")
 @click.option("--index", "index_spec", metavar="SPEC", help="What searches it.  [default: auto]")
+@click.option("--recall", type=float, metavar="R", help="What it promises.  [default: 0.99]")
 @click.option("--sync", is_flag=True, help="Remove the records that are gone from the source.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and cost, and do nothing.")
 @click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop before it.")
@@ -46,6 +47,7 @@ def index(
     id_column: str | None,
     embedder: str | None,
     index_spec: str | None,
+    recall: float | None,
     sync: bool,
     dry_run: bool,
     max_cost: float | None,
@@ -59,7 +61,7 @@ def index(
     `embedkit runs`. Whatever ends a run, the same command again goes on where it stopped.
     """
     columns = {"text": text, "id": id_column}
-    specs = {"embedder": embedder, "index": index_spec}
+    specs = {"embedder": embedder, "index": index_spec, "recall": recall}
     flags = {"sync": sync, "dry_run": dry_run, "retry_failed": retry_failed}
     limits = {"max_cost": max_cost, "max_texts": max_texts}
     job = Job(session, collection, specs, {**columns, **flags, **limits})
@@ -83,7 +85,7 @@ class Job:
         self,
         session: Session,
         collection: str | None,
-        specs: Mapping[str, str | None],
+        specs: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
         self.session = session
@@ -147,7 +149,7 @@ class Job:
         with embedkit.open(name, home=self.session.home, **self._specs(name)) as collection:
             collection.check_access()
 
-    def _specs(self, name: str) -> dict[str, str | None]:
+    def _specs(self, name: str) -> dict[str, Any]:
         """Return what the collection is opened with."""
         from embedkit.catalog import names
 
