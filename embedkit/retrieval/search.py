@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.errors import InvalidInputError
 from embedkit.retrieval.candidates import Asked, Ranked, rank
 from embedkit.types import Hit, Hits, Record, SearchPlan
 
@@ -27,6 +28,7 @@ class Item:
     score: float
     row: int
     place: int
+    confidence: float | None = None
 
 
 Found = dict[int, list[tuple[int, Record]]]
@@ -85,6 +87,8 @@ def _choose(
     if reranker is not None:
         assert asked.texts is not None
         items = _reranked(asked.texts[query], items, reranker)
+    if wanted.min_confidence is not None or wanted.explain:
+        items = _confident(view, asked, query, items, wanted.min_confidence)
     if wanted.min_score is not None:
         items = [item for item in items if item.score >= wanted.min_score]
     if wanted.diversity is not None:
@@ -118,6 +122,31 @@ def _reranked(query: str, items: Sequence[Item], reranker: Reranker) -> list[Ite
     return sorted(judged, key=lambda item: -item.score)
 
 
+def _confident(
+    view: View, asked: Asked, query: int, items: Sequence[Item], least: float | None
+) -> Sequence[Item]:
+    """Return the items with the probability that each is relevant, those below the least left out.
+
+    It is told by the similarity of the vectors, whatever the items were ordered by.
+    """
+    from embedkit.indexes.exact import score_rows
+    from embedkit.retrieval.confidence import calibration_of
+
+    if asked.vectors is None:
+        return items
+    try:
+        calibration = calibration_of(view)
+    except InvalidInputError:
+        if least is not None:
+            raise
+        return items  # too few records tell nothing; an explanation goes without
+    rows = np.array([[item.row for item in items]], np.int64)
+    dense = score_rows(asked.vectors[query : query + 1], view.vectors.matrix, rows)[0]
+    told = zip(items, calibration.probability(dense).tolist(), strict=True)
+    judged = [replace(item, confidence=chance) for item, chance in told]
+    return [item for item in judged if least is None or (item.confidence or 0) >= least]
+
+
 def _spread(view: View, items: Sequence[Item], wanted: Wanted) -> list[Item]:
     from embedkit.retrieval.diversity import diverse
 
@@ -139,6 +168,7 @@ def _hits(
             item.record.text,
             item.record.metadata,
             kind,
+            confidence=item.confidence,
             why=ranked.why(query, item.place) if wanted.explain else None,
         )
         for rank, item in enumerate(items, start=wanted.offset + 1)

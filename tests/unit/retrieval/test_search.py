@@ -97,3 +97,30 @@ def test_diversity_chooses_by_what_the_reranker_says(filled: Collection) -> None
     plain = filled.search(QUERY, 6, rerank="lexical")
     spread = filled.search(QUERY, 6, rerank="lexical", diversity=0.0)
     assert [hit.id for hit in plain] == [hit.id for hit in spread]
+
+
+def test_only_hits_of_which_it_is_sure(opened: Callable[..., Collection]) -> None:
+    collection = opened()
+    collection.upsert([f"{text} {i}" for i in range(9) for text in TEXTS])
+    whole = collection.search(QUERY, 54, explain=True)
+    told = [hit.confidence for hit in whole]
+    assert told == sorted(told, reverse=True)  # type: ignore[type-var]
+    sure = collection.search(QUERY, 54, min_confidence=0.5)
+    assert [hit.id for hit in sure] == [h.id for h in whole if h.confidence >= 0.5]  # type: ignore[operator]
+    assert 0 < len(sure) < 54
+    assert collection.search(QUERY, 5, min_confidence=1.0) == []
+    chance = collection.calibration().probability(whole[0].score)
+    assert whole[0].confidence == pytest.approx(float(chance))
+
+
+def test_confidence_is_of_the_vectors_whatever_orders_the_hits(filled: Collection) -> None:
+    filled.upsert([{"id": f"s{i}", "text": f"{text} in {i} days"} for i, text in enumerate(TEXTS)])
+    plain = {hit.id: hit.confidence for hit in filled.search(QUERY, 12, explain=True)}
+    for hit in filled.search(QUERY, 12, explain=True, rerank="lexical"):
+        assert hit.confidence == pytest.approx(plain[hit.id])
+
+
+def test_too_few_records_tell_nothing(filled: Collection) -> None:
+    assert filled.search(QUERY, 1, explain=True)[0].confidence is None
+    with pytest.raises(InvalidInputError, match="at least 10 different texts"):
+        filled.search(QUERY, 1, min_confidence=0.5)
