@@ -75,6 +75,15 @@ def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Findi
             entry.resolved,
             remedy=f"run: embedkit rebuild {layout.root.name}",
         )
+    lexical = manifest.lexical
+    if lexical is not None:
+        yield _finding(
+            layout,
+            "lexical",
+            lambda: check_index(layout, lexical, thorough=thorough),
+            "the index of words",
+            remedy=f"run: embedkit rebuild {layout.root.name}",
+        )
     yield _finding(layout, "work", lambda: check_work(layout, manifest), "the writer's database")
     if layout.calibration.exists():
         yield _finding(

@@ -92,6 +92,10 @@ class Layout:
         """Return the folder of an index that was built for a generation."""
         return self.root / f"index-{generation}"
 
+    def lexical(self, generation: int) -> Path:
+        """Return the folder of an index of words that was built for a generation."""
+        return self.root / f"lexical-{generation}"
+
     def clear(self) -> None:
         """Delete what a process that died left half-written. The lock must be held."""
         shutil.rmtree(self.temporary, ignore_errors=True)

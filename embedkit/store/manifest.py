@@ -153,6 +153,9 @@ class Manifest:
     """Vectors that the records do not use: of earlier models, or of one to come."""
     recall: float = RECALL
     """What the index is to find of the nearest, at least."""
+    lexical: IndexEntry | None = None
+    """The index of words; None where there are few texts, or an embedkit of before wrote them.
+    It can be made again, so an embedkit that does not know of it may read the rest."""
     format: int = PLAIN
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -191,6 +194,8 @@ class Manifest:
             body["recall"] = self.recall
         if self.index is not None and self.index.measurement is not None:
             body["measurement"] = self.index.measurement.to_dict()
+        if self.lexical is not None:
+            body["lexical"] = self.lexical.to_dict()
         body["sha256"] = _digest(body)
         return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -235,7 +240,7 @@ class Manifest:
 
     @classmethod
     def _from_dict(cls, body: Mapping[str, Any]) -> Manifest:
-        index = body["index"]
+        index, lexical = body["index"], body.get("lexical")
         return cls(
             model=Model(**body["model"]),
             metric=check_metric(body["metric"]),
@@ -249,6 +254,7 @@ class Manifest:
             vector_set=body.get("vector_set", 0),
             sets=tuple(map(VectorSet.from_dict, body.get("sets", ()))),
             recall=body.get("recall", RECALL),
+            lexical=lexical and IndexEntry.from_dict(lexical, None),
             format=body["format"],
             updated=datetime.fromisoformat(body["updated"]),
         )

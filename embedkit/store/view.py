@@ -24,6 +24,7 @@ from embedkit.store.database import (
 )
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
+from embedkit.store.lexical import HeldLexical, hold_lexical, open_base
 from embedkit.store.manifest import Manifest
 from embedkit.store.published import open_index, open_vectors
 from embedkit.store.records import Records
@@ -32,6 +33,7 @@ from embedkit.types import Record
 from embedkit.validate import is_unicode
 
 if TYPE_CHECKING:
+    from embedkit.lexical.index import LexicalIndex
     from embedkit.types import Keys, Mask
 
 _log = logging.getLogger("embedkit")
@@ -54,10 +56,14 @@ class View:
     def __init__(self, layout: Layout, manifest: Manifest, previous: View | None = None) -> None:
         self.layout = layout
         self.manifest = manifest
+        earlier: HeldLexical | None = None
+        if previous is not None:
+            earlier = previous.__dict__.get("_lexical") or previous._words
         if previous is not None and "_index" not in previous.__dict__:
             # Nobody searched it, so it has no index to hand on; it must not keep the ones before.
             previous = previous._previous
         self._previous: View | None = previous
+        self._words: HeldLexical | None = earlier
         path = layout.records(manifest.generation)
         if not path.exists():
             raise ReplacedError(path)
@@ -132,6 +138,25 @@ class View:
                     raise ReplacedError(self.layout.root / entry.folder) from error
                 _log.warning("%s", error)
         return RowIndex.build(matrix, metric=metric, spec="flat", live=self.live)
+
+    @property
+    def lexical(self) -> LexicalIndex:
+        """The index of words; where none is on disk, or not a sound one, made in memory."""
+        with self._lock:
+            return self._lexical.index
+
+    @functools.cached_property
+    def _lexical(self) -> HeldLexical:
+        earlier, self._words = self._words, None
+        base = None
+        try:
+            base = open_base(self.layout, self.manifest, earlier)
+        except StorageError as error:
+            if _generation(self.layout.manifest) != self.manifest.generation:
+                raise ReplacedError(self.layout.root / "lexical") from error
+            _log.warning("%s", error)
+        with translated(self.layout.records(self.manifest.generation)):
+            return hold_lexical(self.manifest, self.cursor, self.live, base, earlier)
 
     # -- records --------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ from embedkit.store.database import (
 from embedkit.store.indexing import Indexing
 from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
+from embedkit.store.lexical import update_lexical
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
 from embedkit.store.published import live_rows
@@ -224,6 +225,7 @@ class Writer:
         live = live_rows(self.connection, self.vectors.rows)
         try:
             index = self._index(generation, live, build_index, rebuild)
+            lexical = update_lexical(self, generation, live, build=build_index, rebuild=rebuild)
             database = self._snapshot(generation)
             manifest = Manifest(
                 model=self.settings.model,
@@ -236,6 +238,7 @@ class Writer:
                 commits=committed(self.connection),
                 database=database,
                 index=index,
+                lexical=lexical,
                 vector_set=current_set(self.connection),
                 sets=other_sets(self.connection),
             )
@@ -285,7 +288,7 @@ class Writer:
         for manifest in (self.manifest, previous):
             if manifest is not None:
                 kept.add(self.layout.records(manifest.generation).name)
-                kept.add(manifest.index.folder if manifest.index else "")
+                kept |= {e.folder for e in (manifest.index, manifest.lexical) if e is not None}
                 kept |= vector_names(self.layout, manifest.vectors)
         for path in self.layout.root.iterdir():
             if path.name in kept:
@@ -293,7 +296,7 @@ class Writer:
             with contextlib.suppress(OSError):
                 if path.name.startswith(("records-", "vectors")):
                     path.unlink()
-                elif path.name.startswith("index-"):
+                elif path.name.startswith(("index-", "lexical-")):
                     shutil.rmtree(path)
 
 

@@ -1,0 +1,276 @@
+"""One list of two: candidates found by meaning and by words, fused.
+
+A fusion is named by a spec: ``weighted``, ``weighted?dense=0.8``, ``rrf``, ``rrf?k=20&dense=0.6``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from embedkit.errors import InvalidInputError
+from embedkit.registry import Spec
+from embedkit.types import Neighbors
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys, Scores, Vectors
+
+DEFAULT = "weighted"
+Missing = Callable[[int, "Keys"], "Scores"]
+"""The exact dense scores of some rows for a query, by its number."""
+
+
+class Fusion(Protocol):
+    """What scores candidates that two lists brought."""
+
+    def parts(self, lists: Lists) -> tuple[Scores, Scores]:
+        """Return what each list adds to the score of each candidate, each of shape (m,)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The candidates of one query, m different rows, and what is known of each.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m,)
+    dense, lexical : float64 array, shape (m,)
+        Scores; nan where a list does not have the row and nobody can tell its score.
+    dense_rank, lexical_rank : int64 array, shape (m,)
+        Places from 1; 0 where a list does not have the row.
+    """
+
+    rows: Keys
+    dense: Any
+    lexical: Any
+    dense_rank: Keys
+    lexical_rank: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The fused candidates of each query, best first, and where their scores come from.
+
+    Attributes
+    ----------
+    keys : int64 array, shape (n_queries, n)
+        Rows, -1 in empty cells.
+    scores : float32 array, shape (n_queries, n)
+        ``-inf`` in empty cells. Equal ones are ordered by dense score, then by key.
+    dense, lexical : float32 array, shape (n_queries, n)
+        Similarity and BM25; nan where it is not known, of BM25 where no word is shared.
+    dense_rank, lexical_rank : int64 array, shape (n_queries, n)
+        Place in each list, from 1; 0 where it is not in it.
+    dense_part, lexical_part : float32 array, shape (n_queries, n)
+        What each list adds to the score.
+    """
+
+    keys: Keys
+    scores: Vectors
+    dense: Vectors
+    lexical: Vectors
+    dense_rank: Keys
+    lexical_rank: Keys
+    dense_part: Vectors
+    lexical_part: Vectors
+
+    @property
+    def neighbors(self) -> Neighbors:
+        """The rows and their scores only."""
+        return Neighbors(self.keys, self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class ReciprocalRank:
+    """The weighted sum of 1 / (k + rank) over the lists; a list without the row adds nothing.
+
+    Parameters
+    ----------
+    k : float, > 0
+        The larger, the less the first places stand out.
+    dense : float, 0 to 1
+        The weight of the dense list; the lexical one has the rest.
+
+    Source
+    ------
+    Cormack, Clarke, Büttcher: Reciprocal Rank Fusion Outperforms Condorcet and Individual Rank
+    Learning Methods, SIGIR 2009.
+    """
+
+    k: float = 60.0
+    dense: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.k < float("inf"):
+            raise InvalidInputError(f"expected k > 0 for rrf, got {self.k}")
+        _check_share(self.dense, "rrf")
+
+    def parts(self, lists: Lists) -> tuple[Scores, Scores]:
+        """Return what each list adds to the score of each candidate."""
+        return (
+            self._part(lists.dense_rank, self.dense),
+            self._part(lists.lexical_rank, 1 - self.dense),
+        )
+
+    def _part(self, ranks: Keys, weight: float) -> Scores:
+        return np.where(ranks > 0, weight / (self.k + ranks), 0.0).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """The weighted sum of the scores, each list's first brought to a common scale.
+
+    BM25 is divided by the best of its list, so that 0 stays what shares no word. Similarities are
+    stretched so that the best of the list is 1 and the last is 0; a row from the lexical list that
+    is less similar still falls below 0.
+
+    Parameters
+    ----------
+    dense : float, 0 to 1
+        The weight of the dense list; the lexical one has the rest.
+
+    Source
+    ------
+    Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM Transactions on
+    Information Systems 42(1), 2023: convex combination, with the lower bound of BM25.
+    """
+
+    dense: float = 0.7
+
+    def __post_init__(self) -> None:
+        _check_share(self.dense, "weighted")
+
+    def parts(self, lists: Lists) -> tuple[Scores, Scores]:
+        """Return what each list adds to the score of each candidate."""
+        listed = lists.dense[lists.dense_rank > 0]
+        low, high = (listed.min(), listed.max()) if len(listed) else (0.0, 1.0)
+        width = high - low if high > low else 1.0
+        similar = np.nan_to_num((lists.dense - low) / width, nan=0.0)
+        shared = np.nan_to_num(lists.lexical, nan=0.0)
+        shared = shared / (shared.max(initial=0.0) or 1.0)
+        dense, lexical = self.dense * similar, (1 - self.dense) * shared
+        return dense.astype(np.float32), lexical.astype(np.float32)
+
+
+KINDS: dict[str, type[ReciprocalRank | Weighted]] = {"rrf": ReciprocalRank, "weighted": Weighted}
+
+
+def _check_share(dense: float, name: str) -> None:
+    if not 0 <= dense <= 1:
+        raise InvalidInputError(f"expected dense from 0 to 1 for {name}, got {dense}")
+
+
+def parse(spec: str | None) -> Fusion:
+    """Return the fusion that a spec names; None is the default.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such fusion or option; the nearest name is offered.
+    """
+    parsed = Spec.parse(DEFAULT if spec is None else spec)
+    kind = KINDS.get(parsed.name)
+    if kind is None or parsed.argument is not None:
+        raise InvalidInputError(
+            f"expected a fusion of {', '.join(KINDS)}, got {spec!r}", do=_nearest(spec, KINDS)
+        )
+    known = [field.name for field in fields(kind)]
+    options: dict[str, float] = {}
+    for name, value in parsed.options.items():
+        if name not in known:
+            raise InvalidInputError(
+                f"the fusion {parsed.name} has no option {name!r}", do=_nearest(name, known)
+            )
+        try:
+            options[name] = float(value)
+        except ValueError:
+            raise InvalidInputError(
+                f"{parsed.name}: expected a number for {name}, got {value!r}"
+            ) from None
+    return kind(**options)
+
+
+def _nearest(name: str | None, known: Any) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+
+
+def fuse(
+    dense: Neighbors, lexical: Neighbors, n: int, fusion: Fusion, missing: Missing | None = None
+) -> Fused:
+    """Fuse two lists of candidates for each query.
+
+    Parameters
+    ----------
+    dense, lexical : Neighbors
+        For the same queries, of any two widths.
+    n : int
+        How many are returned.
+    fusion : Fusion
+    missing : callable, optional
+        Scores the rows of the lexical list that the dense one does not have, exactly; without it
+        they count as the last of that list.
+    """
+    queries = len(dense.keys)
+    if len(lexical.keys) != queries:
+        raise InvalidInputError(
+            f"expected two lists of as many queries, got {queries} and {len(lexical.keys)}"
+        )
+    out = _empty(queries, n)
+    for query in range(queries):
+        lists = _lists(dense, lexical, query, missing)
+        near, shared = fusion.parts(lists)
+        scores = near + shared
+        order = np.lexsort((lists.rows, -np.nan_to_num(lists.dense, nan=-np.inf), -scores))[:n]
+        columns = (
+            lists.rows,
+            scores,
+            lists.dense,
+            lists.lexical,
+            lists.dense_rank,
+            lists.lexical_rank,
+            near,
+            shared,
+        )
+        for field, column in zip(fields(out), columns, strict=True):
+            getattr(out, field.name)[query, : len(order)] = column[order]
+    return out
+
+
+def _empty(queries: int, n: int) -> Fused:
+    def filled(value: float, kind: Any) -> Any:
+        return np.full((queries, n), value, kind)
+
+    numbers, ranks = np.float32, np.int64
+    return Fused(
+        filled(-1, ranks),
+        filled(-np.inf, numbers),
+        filled(np.nan, numbers),
+        filled(np.nan, numbers),
+        filled(0, ranks),
+        filled(0, ranks),
+        filled(0, numbers),
+        filled(0, numbers),
+    )
+
+
+def _lists(dense: Neighbors, lexical: Neighbors, query: int, missing: Missing | None) -> Lists:
+    """Return the rows of both lists, each once, with what is known of it."""
+    near, words = dense.keys[query], lexical.keys[query]
+    near, words = near[near >= 0], words[words >= 0]
+    rows = np.union1d(near, words)
+    similar, shared = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    dense_rank, lexical_rank = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    at = np.searchsorted(rows, near)
+    similar[at], dense_rank[at] = dense.scores[query, : len(near)], np.arange(1, len(near) + 1)
+    at = np.searchsorted(rows, words)
+    shared[at], lexical_rank[at] = lexical.scores[query, : len(words)], np.arange(1, len(words) + 1)
+    unknown = np.flatnonzero(dense_rank == 0)
+    if missing is not None and len(unknown):
+        similar[unknown] = missing(query, rows[unknown])
+    return Lists(rows, similar, shared, dense_rank, lexical_rank)

@@ -1,0 +1,257 @@
+"""The index of words of a generation: made with it, opened with it, never older than it.
+
+The index on disk need not cover every row: what is newer is read from the records and searched
+beside it, so a publication seldom writes anything here, and a search misses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from embedkit.errors import DamagedError, EmbedkitError
+from embedkit.integrity import FileDigest
+from embedkit.lexical.base import About, Base, LibraryError, write
+from embedkit.lexical.index import LexicalIndex
+from embedkit.store.manifest import OWN_VECTORS, IndexEntry, Manifest
+from embedkit.store.sets import current_set
+
+if TYPE_CHECKING:
+    from embedkit.store.database import Connection
+    from embedkit.store.layout import Layout
+    from embedkit.store.writer import Writer
+    from embedkit.types import Keys, Mask
+
+_log = logging.getLogger("embedkit")
+SPEC = "bm25"
+LEAST_TAIL = 512
+"""Rows that are read from memory rather than from disk: as many are there in a few milliseconds."""
+REMOVED_SHARE = 0.25
+"""Share of deleted rows in the index past which it is built anew: they blur its statistics."""
+_BATCH = 5000
+
+
+# -- texts --------------------------------------------------------------------------------------
+
+
+def row_texts(
+    connection: Connection, rows: Keys, n: int, *, own: bool
+) -> Iterator[tuple[Keys, list[str]]]:
+    """Yield the text of each of some vector rows, in batches.
+
+    Parameters
+    ----------
+    rows : int64 array
+        In use by some record.
+    n : int
+        Vector rows that there are.
+    own : bool
+        The vectors are the user's, so that records of one row may have different texts; all of
+        them are its text.
+    """
+    if not len(rows):
+        return
+    table = _texts_table(connection)
+    if own:
+        table = (
+            f"SELECT row, string_agg(DISTINCT text, '\n' ORDER BY text) FROM ({table}) GROUP BY row"
+        )
+    wanted = np.zeros(n, np.bool_)
+    wanted[rows] = True
+    some = len(rows) <= LEAST_TAIL
+    condition = " WHERE row IN (SELECT unnest(?::BIGINT[]))" if some else ""
+    query = f"SELECT * FROM ({table}) AS texts(row, text){condition}"
+    # No cursor of its own: it would not know which database is in use.
+    connection.execute(query, [rows.tolist()] if some else [])
+    while batch := connection.fetchmany(_BATCH):
+        taken: dict[int, str] = {}
+        for row, text in batch:
+            if wanted[row]:
+                wanted[row] = False  # records of one text share a row
+                taken[row] = text
+        yield np.fromiter(taken, np.int64, len(taken)), list(taken.values())
+
+
+def _texts_table(connection: Connection) -> str:
+    """Return the query for the text of each vector row, which may come several times."""
+    try:
+        cut = connection.execute("SELECT count(*) FROM passages").fetchall()[0][0]
+    except duckdb.CatalogException:
+        cut = 0
+    whole = "SELECT row, text FROM records"
+    if not cut:
+        return whole
+    return (
+        f"{whole} WHERE seq NOT IN (SELECT seq FROM passages) UNION ALL "
+        "SELECT p.row, substring(r.text, p.start + 1, p.stop - p.start)"
+        " FROM passages AS p JOIN records AS r USING (seq)"
+    )
+
+
+def _digests(connection: Connection, n: int, *, own: bool) -> Any:
+    """Return a digest of each row's text where that may change, shape (n,), else None."""
+    if not own:
+        return None
+    found = connection.execute(
+        "SELECT row, (sum(md5_number_lower(text)::HUGEINT) % 18446744073709551557)::UBIGINT AS d"
+        f" FROM (SELECT DISTINCT row, text FROM ({_texts_table(connection)}) AS t(row, text))"
+        " GROUP BY row"
+    ).fetchnumpy()
+    digests = np.zeros(n, np.uint64)
+    digests[np.asarray(found["row"], np.int64)] = np.asarray(found["d"], np.uint64)
+    return digests
+
+
+def _difference(about: About, live: Mask, digests: Any) -> tuple[Keys, Keys]:
+    """Return the rows whose text an index does not have, and those of which it has a wrong one."""
+    covered = np.zeros(max(len(live), len(about.rows)), np.bool_)
+    covered[: len(about.rows)] = about.rows
+    wanted = np.zeros_like(covered)
+    wanted[: len(live)] = live
+    right = covered & wanted
+    if digests is not None:
+        n = min(len(digests), len(about.rows))
+        same = np.zeros_like(covered)
+        if about.digests is not None:
+            same[:n] = digests[:n] == about.digests[:n]
+        right &= same
+    return np.flatnonzero(wanted & ~right), np.flatnonzero(covered & ~right)
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def update_lexical(
+    writer: Writer, generation: int, live: Mask, *, build: bool, rebuild: bool
+) -> IndexEntry | None:
+    """Return the index of words for a generation that is about to be published.
+
+    Parameters
+    ----------
+    build : bool
+        Make or extend it where that pays; otherwise new texts are searched beside it meanwhile.
+    rebuild : bool
+        Make it anew in any case.
+    """
+    manifest, layout, connection = writer.manifest, writer.layout, writer.connection
+    entry = manifest.lexical if manifest else None
+    if manifest and manifest.vector_set != current_set(connection):
+        entry = None  # its rows are others
+    if not build and not rebuild:
+        return entry
+    own = writer.settings.model.spec == OWN_VECTORS
+    digests = _digests(connection, len(live), own=own)
+    base, missing, stale = None, np.flatnonzero(live), np.empty(0, np.int64)
+    if entry is not None and not rebuild:
+        try:
+            about = About.load(_checked(layout, entry))
+            missing, stale = _difference(about, live, digests)
+            held = int(np.count_nonzero(about.rows))
+            base = layout.root / entry.folder
+        except EmbedkitError as error:
+            _log.warning("the index of words is made anew: %s", error)
+            missing, base, entry = np.flatnonzero(live), None, None
+        else:
+            removed = len(stale) > max(LEAST_TAIL, REMOVED_SHARE * held)
+            if not removed and len(missing) <= LEAST_TAIL:
+                return entry
+            if removed:
+                base, missing = None, np.flatnonzero(live)
+    if base is None and len(missing) <= LEAST_TAIL:
+        return None
+    folder = layout.lexical(generation)
+    shutil.rmtree(folder, ignore_errors=True)
+    texts = row_texts(connection, missing, len(live), own=own)
+    try:
+        write(folder, texts, live, digests=digests, base=base, remove=stale)
+    except LibraryError as error:
+        # The library's failure must not cost the records.
+        if rebuild:
+            raise
+        _log.warning("the index of words could not be made: %s", error.message)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return IndexEntry(folder.name, SPEC, SPEC, FileDigest.of(folder / "files.json"))
+
+
+def _checked(layout: Layout, entry: IndexEntry) -> Path:
+    folder = layout.root / entry.folder
+    entry.files.check(folder / "files.json")
+    return folder
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLexical:
+    """The index of words that a view has open, with what it was opened from."""
+
+    entry: IndexEntry | None
+    base: Base | None
+    index: LexicalIndex
+    made: Any = None
+    """The folder of a base that was made for this process alone."""
+
+
+def open_base(layout: Layout, manifest: Manifest, earlier: HeldLexical | None) -> Base | None:
+    """Open the index of words of a generation, every file checked first; None where it has none.
+
+    Raises
+    ------
+    DamagedError
+    """
+    entry = manifest.lexical
+    if entry is None:
+        return None
+    if earlier is not None and earlier.entry == entry:
+        return earlier.base
+    try:
+        return Base(_checked(layout, entry))
+    except EmbedkitError as error:
+        name = layout.root.name
+        raise DamagedError(
+            f"the index of words of {name!r} cannot be used ({error.message})",
+            do=f"one is made in memory meanwhile; mend it with: embedkit rebuild {name}",
+        ) from error
+
+
+def hold_lexical(
+    manifest: Manifest,
+    connection: Connection,
+    live: Mask,
+    base: Base | None,
+    earlier: HeldLexical | None,
+) -> HeldLexical:
+    """Return the index of words over the live rows of a generation.
+
+    Without a base, and with more texts than a search should read, one is made for this process.
+    """
+    own = manifest.model.spec == OWN_VECTORS
+    n = len(live)
+    digests = _digests(connection, n, own=own)
+    made = None
+    if base is None and np.count_nonzero(live) > LEAST_TAIL:
+        made = tempfile.TemporaryDirectory(prefix="embedkit-", ignore_cleanup_errors=True)
+        folder = Path(made.name) / "lexical"
+        rows = np.flatnonzero(live)
+        write(folder, row_texts(connection, rows, n, own=own), live, digests=digests)
+        base = Base(folder)
+    missing = np.flatnonzero(live)
+    if base is not None:
+        missing, _ = _difference(base.about, live, digests)
+    if earlier is not None and not own and earlier.entry == manifest.lexical:
+        known = earlier.index.tail_rows
+        new = np.setdiff1d(missing, known)
+        index = earlier.index.refreshed(live, missing, row_texts(connection, new, n, own=own), base)
+    else:
+        index = LexicalIndex.of(live, base, row_texts(connection, missing, n, own=own))
+    return HeldLexical(manifest.lexical, base, index, made)
