@@ -12,8 +12,8 @@ similarity into a probability, ``1 / (1 + exp(-(slope * score + intercept)))``, 
     nothing in particular: a random mixture of many records, so with their mean taken away and
     their covariance kept. Nothing answers it. (Surrogates that keep the second moments and destroy
     the rest: Theiler et al., "Testing for nonlinearity in time series", Physica D 58, 1992.)
-  - how near records come to their relatives: the second nearest other record, since the nearest may
-    be a copy. Something like this is what an answered query reaches.
+  - how near records come to their relatives: the median similarity of a record with the nearest
+    other one that is no copy. Something like this is what an answered query reaches.
 
   The middle between the two is as likely the one as the other, 0.5; the first alone has 5 %, the
   second 95 %. Both grow with the number of records, and so does what is asked of a hit. Measured in
@@ -52,8 +52,8 @@ MIXED = 2_048
 PROBES = 128
 """Surrogate queries, and records that look for their relatives."""
 PARTS = 8
-COPY = 1 - 1e-4
-"""A record as near as this is the same text."""
+COPY = 0.95
+"""A record nearer than this is a copy and tells nothing of relatives."""
 FEWEST = 10
 """Vectors below which a corpus says nothing about itself."""
 ODDS = 6.0
@@ -174,7 +174,7 @@ def _unrelated(vectors: Vectors, n: int, random: np.random.Generator) -> tuple[f
 
 
 def _related(vectors: Vectors, n: int) -> float:
-    """Return the median similarity of records with their second nearest, copies not counted."""
+    """Return the median similarity of records with the nearest other one that is no copy."""
     probes = vectors[:PROBES]
     near = []
     for place, part in enumerate(_parts(vectors)):
@@ -182,12 +182,10 @@ def _related(vectors: Vectors, n: int) -> float:
         if not place:
             np.fill_diagonal(scores, -1)
         scores[scores > COPY] = -1
-        near.append(-np.sort(-scores, axis=1)[:, :2])
-    second = -np.sort(-np.concatenate(near, axis=1), axis=1)[:, 1]
-    median = float(np.median(second))
-    # The first part misses the probes themselves, which are part of it.
-    within = float(np.median([np.median(part[:, 1]) for part in near[1:]])) if near[1:] else median
-    return median + _growth(within, median, len(near), len(vectors), n)
+        near.append(scores.max(axis=1))
+    median = float(np.median(np.max(near, axis=0)))
+    grown = _growth(float(np.median(near)), median, len(near), len(vectors), n)
+    return min(median + grown, COPY)
 
 
 def _parts(vectors: Vectors) -> Sequence[Vectors]:
