@@ -1,4 +1,4 @@
-"""Every fenced block of README.md runs, in order, in a folder that holds only the examples.
+"""Every fenced block of README.md and of the pages runs, in order, in a folder of the examples.
 
 ``console`` blocks hold commands after ``$ `` and their output; ``bash`` blocks hold commands only.
 ``python`` blocks share their variables. ``text`` blocks are output. What installs embedkit or runs
@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "notebooks").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SHELL = ("console", "bash", "sh")
 OUTPUT = ("text", "json", "toml", "sql")
@@ -27,8 +29,9 @@ INSTALLS = ("make", "pip", "git", "cd", "source", ".")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block, and the line of its fence."""
+    """One fenced block, and where its fence is."""
 
+    page: Path
     line: int
     language: str
     body: str
@@ -41,10 +44,10 @@ class Block:
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
-def read_blocks() -> list[Block]:
-    text = README.read_text(encoding="utf-8")
+def read_blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
     return [
-        Block(text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
         for found in FENCE.finditer(text)
     ]
 
@@ -55,7 +58,7 @@ def installs(command: str) -> bool:
     return words[0] in INSTALLS or words[1:3] in (["-m", "pip"], ["-m", "venv"])
 
 
-BLOCKS = read_blocks()
+BLOCKS = [block for page in PAGES for block in read_blocks(page)]
 COMMANDS = [command for block in BLOCKS if block.language in SHELL for command in block.commands()]
 
 
@@ -79,7 +82,7 @@ class Reader:
 
     def python(self, block: Block) -> None:
         padding = "\n" * block.line
-        code = compile(padding + block.body, str(README), "exec")
+        code = compile(padding + block.body, str(block.page), "exec")
         exec(code, self.names)
 
     def shell(self, block: Block) -> None:
@@ -94,10 +97,10 @@ class Reader:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, (
-            f"README.md:{block.line} ended with {done.returncode}\n{done.stdout}{done.stderr}"
-        )
-        assert "Traceback" not in done.stderr, f"README.md:{block.line}\n{done.stderr}"
+        where = f"{block.page.name}:{block.line}"
+        told = done.stdout + done.stderr
+        assert done.returncode == 0, f"{where} ended with {done.returncode}\n{told}"
+        assert "Traceback" not in done.stderr, f"{where}\n{done.stderr}"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,9 @@ def reader(workspace: Path, environment: dict[str, str]) -> Reader:
     return Reader(workspace, environment)
 
 
-@pytest.mark.parametrize("position", range(len(BLOCKS)), ids=lambda i: f"line-{BLOCKS[i].line}")
+@pytest.mark.parametrize(
+    "position", range(len(BLOCKS)), ids=lambda i: f"{BLOCKS[i].page.stem}-{BLOCKS[i].line}"
+)
 def test_block_runs(position: int, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(reader.folder)
     for name in [name for name in os.environ if name.startswith("EMBEDKIT_")]:
@@ -141,7 +146,8 @@ def test_extras_exist(root: Path) -> None:
     assert extras <= set(project["optional-dependencies"])
 
 
-def test_links_within_the_project_lead_somewhere(root: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", README.read_text(encoding="utf-8"))
-    missing = [link for link in links if not (root / link).exists()]
-    assert not missing
+def test_links_within_the_project_lead_somewhere() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text)
+        assert [link for link in links if not (page.parent / link).exists()] == []
