@@ -25,6 +25,7 @@ def open(
     embedder: str | Embedder | None = None,
     index: str | None = None,
     recall: float | None = None,
+    chunk: str | None = None,
 ) -> Collection:
     """Open a collection, or one that the first write will make.
 
@@ -45,6 +46,11 @@ def open(
         index is tuned until that is sure, and where it cannot be, search is exact. A collection
         with another one changes to it at the next write. Default: what the collection has; for a
         new one, 0.99.
+    chunk : str, optional
+        How a new collection cuts long texts into passages, such as ``"tokens=200,overlap=40"``: at
+        most so many of the embedder's own tokens each, of which the next passage repeats at most so
+        many. Fixed once the collection is there. Default: texts are embedded whole, and what a
+        model does not read of them is not found.
 
     Raises
     ------
@@ -60,7 +66,12 @@ def open(
     >>> questions.search("how do I get my money back?", k=5)        # doctest: +SKIP
     """
     return Collection(
-        name, catalog.resolve_home(home), embedder=embedder, index=index, recall=recall
+        name,
+        catalog.resolve_home(home),
+        embedder=embedder,
+        index=index,
+        recall=recall,
+        chunk=chunk,
     )
 
 

@@ -11,7 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog, registry
-from embedkit.errors import EmbedkitError, InvalidInputError
+from embedkit.chunking.spec import ChunkSpec
+from embedkit.errors import (
+    DamagedError,
+    EmbedkitError,
+    InvalidInputError,
+    UnsupportedOperationError,
+)
 from embedkit.indexes.promise import RECALL, check_recall
 from embedkit.migrating import Migrating
 from embedkit.model import read_manifest
@@ -19,6 +25,7 @@ from embedkit.protocols import Embedder, Source
 from embedkit.types import CollectionInfo, Finding, Record, Report
 
 if TYPE_CHECKING:
+    from embedkit.chunking.chunker import Chunker
     from embedkit.ingest.stage import Progress
     from embedkit.store.writer import Settings, Writer
 
@@ -42,13 +49,49 @@ class Collection(Migrating):
         embedder: str | Embedder | None = None,
         index: str | None = None,
         recall: float | None = None,
+        chunk: str | None = None,
     ) -> None:
         super().__init__(name, home, embedder)
+        self._chunk = self._check_chunk(chunk)
         if index is not None:
             registry.create("index", index)
         self._index_spec = index
         self._recall = None if recall is None else check_recall(recall)
         self._writing = threading.RLock()
+
+    def _check_chunk(self, given: str | None) -> str | None:
+        """Return how texts are to be cut, in the form that is stored.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot be meant, or the collection that is there cuts them otherwise.
+        """
+        if given is None:
+            return None
+        chunk = str(ChunkSpec.parse(given))
+        try:
+            manifest = read_manifest(self._layout)
+        except DamagedError:
+            return chunk  # said by whatever reads or writes
+        if manifest is not None and manifest.chunk != chunk:
+            raise InvalidInputError(
+                f"collection {self.name!r} has {manifest.chunk or 'no'} chunks, got {chunk}",
+                do="leave the chunks out, or index into another collection",
+            )
+        return chunk
+
+    def _cuts(self) -> str | None:
+        """Return how this collection cuts texts, or the one that is about to be."""
+        manifest = read_manifest(self._layout)
+        return manifest.chunk if manifest is not None else self._chunk
+
+    def _chunker(self, chunk: str | None) -> Chunker | None:
+        if chunk is None:
+            return None
+        from embedkit.chunking.chunker import Chunker
+
+        return Chunker(ChunkSpec.parse(chunk), self.embedder)
 
     def index(
         self,
@@ -146,6 +189,8 @@ class Collection(Migrating):
 
         Raises
         ------
+        UnsupportedOperationError
+            Vectors of your own for a collection that cuts its texts into passages.
         DimensionMismatchError
             The vectors are not as wide as the collection's, or not one a record.
         """
@@ -163,6 +208,13 @@ class Collection(Migrating):
             return self._execute(Request(source, text, partial=True))
         from embedkit.validate import check_vectors, normalize
 
+        if self._cuts() is not None:
+            raise UnsupportedOperationError(
+                f"collection {self.name!r} cuts texts into passages, for which there are no "
+                "vectors of your own",
+                do="leave the vectors out, or cut the texts yourself and use a collection that "
+                "does not",
+            )
         dim = self._model.width(vectors)
         array = check_vectors(vectors, dim)
         if len(array) != len(listed):
@@ -186,7 +238,10 @@ class Collection(Migrating):
         try:
             with database_errors(published or self._layout.root):
                 vectors = view.vectors if view else None
-                _, plan = stage_and_plan(connection, request, vectors, self.embedder)
+                chunker = self._chunker(self._cuts())
+                _, plan = stage_and_plan(
+                    connection, request, vectors, self.embedder, chunker=chunker
+                )
                 spending = Spending(
                     self.embedder, request.max_cost, ratio=billing_ratio(connection)
                 )
@@ -199,10 +254,13 @@ class Collection(Migrating):
 
         with self._writing:
             embedder = None if request.vectors is not None else self.embedder
+            if request.vectors is None:
+                self._chunker(self._cuts())  # refused before anything is made
             existed = read_manifest(self._layout) is not None
             try:
                 with self._writer(own_dim) as writer:
-                    return Run(writer, embedder, request).execute()
+                    chunker = self._chunker(writer.settings.chunk)
+                    return Run(writer, embedder, request, chunker).execute()
             finally:
                 if not existed:
                     self._discard_if_empty()
@@ -229,10 +287,11 @@ class Collection(Migrating):
         manifest = read_manifest(self._layout)
         if manifest is None:
             index, recall = self._index_spec or DEFAULT_INDEX, self._recall or RECALL
-            return Settings(self._model.describe(own_dim), "cosine", index, recall)
+            model = self._model.describe(own_dim)
+            return Settings(model, "cosine", index, recall, self._chunk)
         index = self._index_spec or manifest.index_spec
         recall = self._recall or manifest.recall
-        return Settings(manifest.model, manifest.metric, index, recall)
+        return Settings(manifest.model, manifest.metric, index, recall, manifest.chunk)
 
     def delete(self, ids: str | Sequence[str]) -> int:
         """Delete records by id and return how many were there.
@@ -241,6 +300,7 @@ class Collection(Migrating):
         ------
         CollectionNotFoundError, CollectionLockedError, StorageError
         """
+        from embedkit.store.passages import drop_orphans
         from embedkit.validate import is_unicode
 
         self._existing()
@@ -253,6 +313,8 @@ class Collection(Migrating):
                     "DELETE FROM records WHERE id IN (SELECT unnest(?::VARCHAR[])) RETURNING id",
                     [listed],
                 ).fetchall()
+                if deleted:
+                    drop_orphans(writer.connection)
             if deleted:
                 writer.publish()
         return len(deleted)

@@ -216,10 +216,14 @@ class Migrating(Pairing):
     def _change(
         self, manifest: Manifest, request: Request, to: str | Embedder, dry_run: bool
     ) -> MigrationReport:
+        from embedkit.chunking.chunker import Chunker
+        from embedkit.chunking.spec import ChunkSpec
         from embedkit.migration import Migration, nothing_to_do
 
         if request.model.model_id == manifest.model.model_id:
             return nothing_to_do(self.name, manifest.model)
+        if manifest.chunk is not None:
+            Chunker(ChunkSpec.parse(manifest.chunk), request.embedder)  # refuses a smaller model
         if dry_run:
             return self._planned(request)
         with self._writer() as writer:

@@ -32,6 +32,7 @@ from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.database import Connection, is_interrupt, scalar
 from embedkit.store.manifest import Manifest, Model, VectorSet
+from embedkit.store.passages import rows_of_records, texts_of_rows
 from embedkit.store.sets import (
     CONTENT,
     current_set,
@@ -98,7 +99,7 @@ def refuse_own_vectors(connection: Connection, vectors: VectorFile, name: str) -
     register_contents(connection, "there", vectors)
     own = scalar(
         connection,
-        "SELECT count(*) FROM records AS r JOIN there USING (row)"
+        f"SELECT count(*) FROM {texts_of_rows(connection)} AS r JOIN there USING (row)"
         f" WHERE there.content <> {CONTENT.format('r.text')}",
     )
     connection.unregister("there")
@@ -249,12 +250,12 @@ class Migration:
         return self._gap.missing - (done.embedded + done.cached if done else 0)
 
     def _compare(self, file: VectorFile) -> None:
-        seqs, now, later = text_rows(self.writer.connection, file)
+        now, later = text_rows(self.writer.connection, file)
         old, new = Side(self.writer.vectors.matrix, now), Side(file.matrix, later)
         request = self.request
         if not request.queries:
             self._comparison = compare_by_records(old, new)
-        elif len(seqs):
+        elif len(now):
             assert request.old is not None
             texts = list(request.queries.values())
             asked = embed_queries(request.embedder, texts, self._spending.meter)
@@ -266,7 +267,7 @@ class Migration:
             if spending.meter is not None and spending.meter.cost:
                 paid = dollars(spending.meter.cost)
                 self.notes.append(f"embedding the queries with {request.old.model_id} cost {paid}")
-            judge = Judge(list(request.queries), request.qrels, partial(self._ids, seqs))
+            judge = Judge(list(request.queries), request.qrels, partial(self._ids, now))
             self._comparison = compare_by_queries(old, new, judge)
         if self._comparison.overlap is None:
             self.notes.append("there are too few records to compare the models by")
@@ -278,16 +279,17 @@ class Migration:
             return self.request.max_cost, self.request.max_texts
         return self._spending.left
 
-    def _ids(self, seqs: Keys, places: list[int]) -> dict[int, list[str]]:
-        """Return the ids of the first records that have the text of each place."""
-        chosen = {int(seqs[place]): place for place in places}
-        rows = self.writer.connection.execute(
-            f"SELECT f.seq, list(r.id ORDER BY r.seq)[1:{DEPTH}] FROM records AS f"
-            " JOIN records AS r ON r.row = f.row"
-            " WHERE f.seq IN (SELECT unnest(?::BIGINT[])) GROUP BY f.seq",
+    def _ids(self, now: Keys, places: list[int]) -> dict[int, list[str]]:
+        """Return the ids of the first records that have the text of each place, by its row now."""
+        chosen = {int(now[place]): place for place in places}
+        connection = self.writer.connection
+        rows = connection.execute(
+            f"SELECT f.row, list(r.id ORDER BY r.seq)[1:{DEPTH}]"
+            f" FROM {rows_of_records(connection)} AS f JOIN records AS r USING (seq)"
+            " WHERE f.row IN (SELECT unnest(?::BIGINT[])) GROUP BY f.row",
             [list(chosen)],
         ).fetchall()
-        return {chosen[int(seq)]: ids for seq, ids in rows}
+        return {chosen[int(row)]: ids for row, ids in rows}
 
     # -- the end --------------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ from embedkit.errors import DamagedError, InvalidInputError, RecordNotFoundError
 from embedkit.model import ModelChoice, read_manifest
 from embedkit.protocols import Embedder, Reranker
 from embedkit.store.layout import Layout, check_name
-from embedkit.types import CollectionInfo, Hits, Record, RunInfo
+from embedkit.types import CollectionInfo, Hits, Passage, Record, RunInfo
 
 if TYPE_CHECKING:
     from embedkit.retrieval.calibration import Calibration
     from embedkit.retrieval.candidates import Asked
     from embedkit.retrieval.options import SearchOptions, Wanted
     from embedkit.store.view import View
+    from embedkit.types import Vectors
 
 _ATTEMPTS = 20
 
@@ -241,6 +242,8 @@ class Reader:
     ) -> Hits:
         """Return the neighbours of records that are there, themselves left out; embeds nothing.
 
+        A record that is cut into passages asks with the mean of their vectors.
+
         Parameters
         ----------
         id : str or sequence of str
@@ -266,9 +269,8 @@ class Reader:
             raise InvalidInputError("expected the id of at least one record, got none")
 
         def work(view: View) -> list[Hits]:
-            matrix = view.vectors.matrix
             near, far = (
-                matrix[np.array([self._found(view, name)[0] for name in ids], np.int64)]
+                np.array([self._vector(view, name) for name in ids], np.float32)
                 for ids in (like, other)
             )
             vectors = near if len(like) == 1 and not other else query_from_examples(near, far)
@@ -276,14 +278,23 @@ class Reader:
 
         return self._read(work)[0]
 
+    def _vector(self, view: View, id: str) -> Vectors:
+        vector = view.vector(str(id))
+        if vector is None:
+            raise self._unknown(view, id)
+        return vector
+
     def _found(self, view: View, id: str) -> tuple[int, Record]:
         found = view.get(str(id))
         if found is None:
-            raise RecordNotFoundError(
-                f"no record {id!r} in collection {self.name!r}",
-                do=f"ids look like {self._example(view)!r}",
-            )
+            raise self._unknown(view, id)
         return found
+
+    def _unknown(self, view: View, id: str) -> RecordNotFoundError:
+        return RecordNotFoundError(
+            f"no record {id!r} in collection {self.name!r}",
+            do=f"ids look like {self._example(view)!r}",
+        )
 
     def _example(self, view: View) -> str:
         rows = view.query("SELECT id FROM records ORDER BY seq LIMIT 1")
@@ -297,6 +308,23 @@ class Reader:
         RecordNotFoundError
         """
         return self._read(lambda view: self._found(view, id)[1])
+
+    def passages(self, id: str) -> list[Passage]:
+        """Return the passages of a record, in order; of one that is not cut, its whole text.
+
+        Raises
+        ------
+        RecordNotFoundError
+        """
+        return self._read(lambda view: self._passages(view, id))
+
+    def _passages(self, view: View, id: str) -> list[Passage]:
+        text = self._found(view, id)[1].text
+        cut: list[Passage] = []
+        if view.passages is not None:
+            ((seq,),) = view.query("SELECT seq FROM records WHERE id = ?", [str(id)])
+            cut = view.passages.cut(seq, text)
+        return cut or [Passage(1, 1, 0, len(text), text)]
 
     def having(self, ids: Sequence[str]) -> set[str]:
         """Return those of the ids that there are records of."""
@@ -371,6 +399,8 @@ class Reader:
             updated=manifest.updated,
             last_run=runs[0] if runs else None,
             precision=manifest.model.precision,
+            chunk=manifest.chunk,
+            passages=view.count_passages(),
             kept=tuple(describe(self._layout, vectors) for vectors in manifest.sets),
             recall=manifest.recall,
             measurement=manifest.index.measurement if manifest.index else None,

@@ -87,6 +87,29 @@ class Why:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """One of the parts that a long text is cut into.
+
+    Attributes
+    ----------
+    part, parts : int
+        Which of how many it is, from 1.
+    start, stop : int
+        Where it is in the text of its record, in characters: ``text[start:stop]``.
+    text : str
+    continuation : str
+        What follows it, up to the end of the following passage; empty after the last one.
+    """
+
+    part: int
+    parts: int
+    start: int
+    stop: int
+    text: str
+    continuation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result. Ranks start at 1; a larger score is better."""
 
@@ -101,10 +124,17 @@ class Hit:
     """Probability that it is relevant; None where that was not asked for."""
     why: Why | None = None
     """None where no explanation was asked for."""
+    passage: Passage | None = None
+    """The part of the text that answers best; None where the text is not cut into passages."""
+
+    @property
+    def best_text(self) -> str:
+        """What of the text answers best: the passage, or all of it where it is not cut."""
+        return self.text if self.passage is None else self.passage.text
 
     def to_dict(self) -> dict[str, Any]:
         """Return the hit as plain values, in the order of its fields, without what is None."""
-        optional = ("confidence", "why")
+        optional = ("confidence", "why", "passage")
         return {k: v for k, v in asdict(self).items() if k not in optional or v is not None}
 
 
@@ -612,6 +642,10 @@ class CollectionInfo:
     """The contract: how much of the nearest its index is to find, at least."""
     measurement: IndexMeasurement | None = None
     """What was measured of the index; None where it was built by an embedkit of before."""
+    chunk: str | None = None
+    """How texts are cut into passages; None where they are not."""
+    passages: int | None = None
+    """Passages of all records, those that are not cut included; None where no text is cut."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the description as plain values."""

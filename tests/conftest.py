@@ -41,9 +41,13 @@ def opened(home: Path) -> Opener:
     """Open a collection in the test's home, filled by ``hashing`` unless said otherwise."""
 
     def make(
-        name: str = "q", *, embedder: str | Embedder | None = "hashing", index: str | None = None
+        name: str = "q",
+        *,
+        embedder: str | Embedder | None = "hashing",
+        index: str | None = None,
+        chunk: str | None = None,
     ) -> Collection:
-        return open_collection(name, home=home, embedder=embedder, index=index)
+        return open_collection(name, home=home, embedder=embedder, index=index, chunk=chunk)
 
     return make
 

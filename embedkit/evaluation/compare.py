@@ -83,9 +83,11 @@ class Judge:
         if not self.qrels:
             return None
         ids = self.ids(sorted({place for line in found for place in line}))
+        # A record comes once, however many of its passages are near.
+        listed = [list(dict.fromkeys(id for place in line for id in ids[place])) for line in found]
         values = [
-            ndcg([id for place in line for id in ids[place]], self.qrels.get(query, {}), DEPTH)
-            for query, line in zip(self.queries, found, strict=True)
+            ndcg(line, self.qrels.get(query, {}), DEPTH)
+            for query, line in zip(self.queries, listed, strict=True)
         ]
         judged = [value for value in values if value is not None]
         return mean_with_interval(judged) if judged else None

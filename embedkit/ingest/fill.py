@@ -23,6 +23,7 @@ from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.database import Connection, scalar
 from embedkit.store.manifest import VectorSet
+from embedkit.store.passages import rows_of_records, texts_of_rows
 from embedkit.store.sets import CONTENT, register_contents, write_set
 from embedkit.store.vectors import VectorFile, VectorWriter
 from embedkit.store.writer import Writer
@@ -56,15 +57,16 @@ def find_gap(
 ) -> Gap:
     """Compare the texts of the records with a set, and list what is missing.
 
-    Makes two tables: ``texts`` (content, seq of the first record that has it, size in bytes), and
-    ``gap`` (number, seq, content, size) of those that the set has no row for, the ones that the
-    embedder's cache holds first.
+    Makes two tables: ``texts`` (content, seq of the first record that has it and the place in it,
+    size in bytes), and ``gap`` (number, seq, part, content, size) of those that the set has no row
+    for, the ones that the embedder's cache holds first.
     """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE texts AS"
         f" SELECT {CONTENT.format('text')} AS content, min(seq) AS seq,"
+        " min_by(part, (seq, part)) AS part,"
         f" any_value(strlen(text)) AS size, any_value({estimate_sql('text')}) AS tokens"
-        " FROM records GROUP BY 1"
+        f" FROM {texts_of_rows(connection)} GROUP BY 1"
     )
     missing = ""
     if vectors is not None:
@@ -73,8 +75,8 @@ def find_gap(
     register_keys(connection, "cached_keys", cached_contents(embedder))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE gap AS"
-        " SELECT row_number() OVER (ORDER BY cached DESC, seq) - 1 AS number, * FROM"
-        " (SELECT seq, content, size, tokens,"
+        " SELECT row_number() OVER (ORDER BY cached DESC, seq, part) - 1 AS number, * FROM"
+        " (SELECT seq, part, content, size, tokens,"
         f"  content IN (SELECT content FROM cached_keys) AS cached FROM texts {missing})"
         " ORDER BY number"
     )
@@ -226,24 +228,24 @@ class Fill:
             f"SELECT min(seq), max(seq) FROM gap WHERE {chosen}"
         ).fetchall()[0]
         rows = connection.execute(
-            "SELECT r.text, g.content, g.seq, r.id FROM gap AS g JOIN records AS r USING (seq)"
+            "SELECT r.text, g.content, g.seq, r.id FROM gap AS g"
+            f" JOIN {texts_of_rows(connection)} AS r USING (seq, part)"
             f" WHERE {chosen} AND r.seq BETWEEN {low} AND {high} ORDER BY g.number"
         ).fetchall()
         return Texts(*([row[i] for row in rows] for i in range(4)))
 
 
-def text_rows(connection: Connection, vectors: VectorFile) -> tuple[Keys, Keys, Keys]:
-    """Return, for each text of the records in the order of their first: seq, row now, row there.
+def text_rows(connection: Connection, vectors: VectorFile) -> tuple[Keys, Keys]:
+    """Return, for each text of the records in the order of their first: its row now, and there.
 
     Needs the table ``texts`` and a set that has them all.
     """
     register_contents(connection, "there", vectors)
     found = connection.execute(
-        "SELECT t.seq, r.row AS now, f.row AS later FROM texts AS t"
-        " JOIN records AS r USING (seq)"
+        "SELECT r.row AS now, f.row AS later FROM texts AS t"
+        f" JOIN {rows_of_records(connection)} AS r USING (seq, part)"
         " JOIN (SELECT content, min(row) AS row FROM there GROUP BY content) AS f"
-        " USING (content) ORDER BY t.seq"
+        " USING (content) ORDER BY t.seq, t.part"
     ).fetchnumpy()
     connection.unregister("there")
-    seqs, now, later = (np.asarray(found[name], dtype=np.int64) for name in ("seq", "now", "later"))
-    return seqs, now, later
+    return np.asarray(found["now"], np.int64), np.asarray(found["later"], np.int64)

@@ -1,10 +1,10 @@
 """What a run must do, found by comparing the staged rows with the records as sets.
 
-``plan`` has a line for every staged row that is new or changed: ``row`` is the vector that the row
-already has (or another text that reads the same), ``todo`` the number of the text to embed where
-there is none. Rows with equal texts share a number, so each text is embedded once. ``todo`` has
-those texts, the ones that the cache holds first; ``rejects`` also has the rows whose text the model
-refused before.
+``plan`` has a line for every staged row that is new or changed: ``row`` is the vector of its text
+or of the first passage of it, ``ready`` since when it has all its vectors. ``needed`` has the
+texts, or passages of texts, of the lines whose text is new. Equal ones share a number in ``todo``,
+so each is embedded once; ``todo`` has them, the ones that the cache holds first. ``rejects`` also
+has the rows with a text that the model refused before.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from embedkit.ingest.stage import Stage
-from embedkit.managed.tokens import estimate_sql
+from embedkit.ingest.pieces import KNOWN, need_passages, need_whole, settle
+from embedkit.ingest.stage import Progress, Stage
 from embedkit.store.columns import Column, read_columns
 from embedkit.store.database import Connection, scalar
+from embedkit.store.passages import drop_orphans
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from embedkit.chunking.chunker import Chunker
     from embedkit.store.vectors import VectorFile
     from embedkit.types import Keys
 
@@ -74,6 +76,8 @@ def make_plan(
     source: int | None,
     own_rows: Keys | None = None,
     known: Known | None = None,
+    chunker: Chunker | None = None,
+    progress: Progress | None = None,
 ) -> Plan:
     """Compare and count; changes no record.
 
@@ -87,10 +91,16 @@ def make_plan(
         The vector row of each row of the source, by its line, where the user brought the vectors.
     known : Known or None
         What is known of texts from elsewhere.
+    chunker : Chunker or None
+        Cuts the texts into passages; None where they are embedded whole.
     """
     connection, known = stage.connection, known or Known()
     _register_own(connection, own_rows)
     _compare(connection, stage.columns, own=own_rows is not None)
+    if chunker is None:
+        need_whole(connection)
+    else:
+        need_passages(connection, chunker, progress)
     _find_vectors(connection, vectors)
     refused = _set_refused_aside(connection, known.refused_by)
     _number_texts(connection, known.cached)
@@ -103,6 +113,8 @@ def make_plan(
         "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
         " coalesce(sum(tokens) FILTER (NOT cached), 0) FROM todo"
     ).fetchall()[0]
+    # A line that needs no text but has changed counts as one that found its vector.
+    texts = new + changed + int(scalar(connection, "SELECT count(*) FROM needed WHERE part > 0"))
     return Plan(
         records=stage.rows,
         new=new,
@@ -112,7 +124,7 @@ def make_plan(
         failed=int(scalar(connection, "SELECT count(*) FROM rejects")),
         to_embed=to_embed,
         cached=cached,
-        reused=new + changed - to_embed,
+        reused=texts - to_embed,
         tokens=int(tokens),
         refused=refused,
         notes=stage.notes,
@@ -152,27 +164,22 @@ def _compare(connection: Connection, columns: Sequence[Column], *, own: bool) ->
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE plan AS"
         " SELECT s.n, CASE WHEN r.id IS NULL THEN 'new' ELSE 'changed' END AS op,"
-        f" {row} AS row, CAST(NULL AS BIGINT) AS todo"
+        f" {row} AS row, CASE WHEN {row} IS NOT NULL THEN CAST({KNOWN} AS BIGINT) END AS ready"
         " FROM staged AS s LEFT JOIN records AS r ON r.id = s.id LEFT JOIN own USING (line)"
         f" WHERE r.id IS NULL OR {' OR '.join(differs)}"
     )
 
 
 def _find_vectors(connection: Connection, vectors: VectorFile | None) -> None:
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE needed AS"
-        " SELECT n, unhex(left(sha256(text), 32)) AS content, strlen(text) AS size,"
-        f" {estimate_sql('text')} AS tokens"
-        " FROM plan JOIN staged USING (n) WHERE row IS NULL"
-    )
     if vectors is not None and vectors.rows:
         connection.register("stored", _stored(vectors))
         connection.execute(
-            "UPDATE plan SET row = found.row FROM (SELECT n, min(stored.row) AS row"
-            " FROM needed JOIN stored USING (content) GROUP BY n) AS found"
-            " WHERE plan.n = found.n"
+            "UPDATE needed SET row = found.row FROM (SELECT content, min(stored.row) AS row"
+            " FROM (SELECT DISTINCT content FROM needed) JOIN stored USING (content)"
+            " GROUP BY content) AS found WHERE needed.content = found.content"
         )
         connection.unregister("stored")
+        settle(connection, KNOWN, "row IS NOT NULL")
 
 
 def _set_refused_aside(connection: Connection, model_id: str | None) -> int:
@@ -181,8 +188,7 @@ def _set_refused_aside(connection: Connection, model_id: str | None) -> int:
         return 0
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE aside AS SELECT n, any_value(reason) AS reason FROM needed"
-        " JOIN refused USING (content) JOIN plan USING (n)"
-        " WHERE row IS NULL AND model_id = ? GROUP BY n",
+        " JOIN refused USING (content) WHERE row IS NULL AND model_id = ? GROUP BY n",
         [model_id],
     )
     connection.execute(
@@ -190,27 +196,28 @@ def _set_refused_aside(connection: Connection, model_id: str | None) -> int:
         " again)', left(text, 80), id FROM aside JOIN staged USING (n)"
     )
     connection.execute("DELETE FROM plan WHERE n IN (SELECT n FROM aside)")
+    connection.execute("DELETE FROM needed WHERE n IN (SELECT n FROM aside)")
     count = int(scalar(connection, "SELECT count(*) FROM aside"))
     connection.execute("DROP TABLE aside")
     return count
 
 
 def _number_texts(connection: Connection, cached: NDArray[np.void] | None) -> None:
-    """Make the table ``todo``: each text that needs a vector, once."""
+    """Make the table ``todo``: each text or passage that needs a vector, once."""
     register_keys(connection, "cached_keys", cached)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE todo AS"
-        " SELECT row_number() OVER (ORDER BY cached DESC, n) - 1 AS todo, * FROM"
-        " (SELECT n, content, size, tokens, content IN (SELECT content FROM cached_keys) AS cached"
-        "  FROM (SELECT content, min(n) AS n, any_value(size) AS size, any_value(tokens) AS tokens"
-        "   FROM needed JOIN plan USING (n) WHERE row IS NULL GROUP BY content)) ORDER BY todo"
+        " SELECT row_number() OVER (ORDER BY cached DESC, n, part) - 1 AS todo, * FROM"
+        " (SELECT *, content IN (SELECT content FROM cached_keys) AS cached"
+        "  FROM (SELECT content, unnest(min_by({n: n, part: part, start: start, stop: stop,"
+        "    size: size, tokens: tokens}, (n, part))) FROM needed WHERE row IS NULL"
+        "   GROUP BY content)) ORDER BY todo"
     )
     connection.unregister("cached_keys")
     connection.execute(
-        "UPDATE plan SET todo = found.todo FROM (SELECT needed.n, todo.todo"
-        " FROM needed JOIN todo USING (content)) AS found WHERE plan.n = found.n"
+        "UPDATE needed SET todo = todo.todo FROM todo"
+        " WHERE needed.content = todo.content AND needed.row IS NULL"
     )
-    connection.execute("DROP TABLE needed")
 
 
 def cached_contents(embedder: Any) -> NDArray[np.void] | None:
@@ -260,4 +267,5 @@ def remove_gone(connection: Connection, source: int) -> int:
     """Delete the records that came from the source and are no longer in it; return how many."""
     count = _gone(connection, source)
     connection.execute(f"DELETE FROM records WHERE source = ? AND id NOT IN {_IN_SOURCE}", [source])
+    drop_orphans(connection)
     return count

@@ -16,6 +16,7 @@ from embedkit.store.vectors import VectorFile
 from embedkit.types import Report
 
 if TYPE_CHECKING:
+    from embedkit.chunking.chunker import Chunker
     from embedkit.types import Keys, Vectors
 
 _ANONYMOUS = "memory"
@@ -59,6 +60,7 @@ def stage_and_plan(
     vectors: VectorFile | None,
     embedder: Embedder | None,
     own_rows: Keys | None = None,
+    chunker: Chunker | None = None,
 ) -> tuple[Stage, Plan]:
     """Read the source and compare it with the records; changes nothing."""
     number, remembered = known_source(connection, request.source.name)
@@ -67,7 +69,9 @@ def stage_and_plan(
     stage = Stage(connection, request.source)
     stage.load(text=request.text, id=request.id, remembered=remembered, progress=request.progress)
     known = _known(embedder, request)
-    return stage, make_plan(stage, vectors, None if request.partial else number, own_rows, known)
+    number = None if request.partial else number
+    plan = make_plan(stage, vectors, number, own_rows, known, chunker, request.progress)
+    return stage, plan
 
 
 def _known(embedder: Any, request: Request) -> Known:

@@ -11,6 +11,7 @@ import numpy as np
 
 from embedkit.ingest.choose import Choice
 from embedkit.ingest.deliver import STREAMED, BatchSize, deliver, ledger_entry, streams
+from embedkit.ingest.pieces import KNOWN, replace_passages
 from embedkit.ingest.plan import Plan, remove_gone
 from embedkit.ingest.prepare import Request, known_source, plan_notes, stage_and_plan
 from embedkit.ingest.spending import Spending, paid_counts
@@ -26,6 +27,7 @@ from embedkit.store.writer import Writer
 from embedkit.types import Delivery, Report
 
 if TYPE_CHECKING:
+    from embedkit.chunking.chunker import Chunker
     from embedkit.types import Keys
 
 PUBLISH_SECONDS = 30.0
@@ -43,6 +45,8 @@ class Counts:
     cached: int = 0
     failed: int = 0
     removed: int = 0
+    parts: int = 0
+    """Passages beyond the first of each record."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -55,12 +59,21 @@ class Run:
         An open session.
     embedder : Embedder or None
         None where every vector is the user's own.
+    chunker : Chunker or None
+        Cuts the texts; None where they are embedded whole.
     """
 
-    def __init__(self, writer: Writer, embedder: Embedder | None, request: Request) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        embedder: Embedder | None,
+        request: Request,
+        chunker: Chunker | None = None,
+    ) -> None:
         self.writer = writer
         self.embedder = embedder
         self.request = request
+        self._chunker = chunker
         self.counts = Counts()
         self._todo = Todo(writer.connection)
         self._spending = Spending(embedder, request.max_cost, request.max_texts)
@@ -78,7 +91,7 @@ class Run:
         connection = self.writer.connection
         own_rows = self._store_own_vectors()
         stage, plan = stage_and_plan(
-            connection, self.request, self.writer.vectors, self.embedder, own_rows
+            connection, self.request, self.writer.vectors, self.embedder, own_rows, self._chunker
         )
         self._begin(stage, plan)
         try:
@@ -148,7 +161,7 @@ class Run:
         new = changed = 0
         with self.writer.commit():
             if plan.new or plan.changed:
-                new, changed = self._apply("p.row IS NOT NULL")
+                new, changed = self._apply(KNOWN)
             if plan.unchanged and not self.request.partial:
                 self.writer.connection.execute(
                     "UPDATE records SET source = ? WHERE source <> ? AND id IN"
@@ -161,8 +174,8 @@ class Run:
         self.counts.new += new
         self.counts.changed += changed
 
-    def _apply(self, condition: str) -> tuple[int, int]:
-        """Insert and update the records of the plan's lines that meet a condition.
+    def _apply(self, ready: int) -> tuple[int, int]:
+        """Insert and update the records of the plan's lines that became ready together.
 
         Returns
         -------
@@ -170,7 +183,7 @@ class Run:
             How many were new, and how many changed.
         """
         connection = self.writer.connection
-        lines = condition
+        lines = f"p.ready = {ready}"
         condition = f"{lines} AND {in_range(connection, 'plan AS p', lines)}"
         values = ["s.id", "s.text", "p.row", str(self._source)]
         values += [f"s.{name}" for name in self._columns]
@@ -182,6 +195,8 @@ class Run:
         )
         query = f"SELECT p.op, count(*) FROM plan AS p WHERE {lines} GROUP BY p.op"
         counts = dict(connection.execute(query).fetchall())
+        if self._chunker is not None:
+            self.counts.parts += replace_passages(connection, ready, self._first_seq)
         if "changed" not in counts:
             return counts.get("new", 0), 0
         sets = [f"{target} = c.{target}" for target in ["text", "row", "source", *self._columns]]
@@ -239,8 +254,7 @@ class Run:
         batch = ledger_entry(delivery, row)
         with writer.commit():
             self._todo.set_rows(numbers, row)
-            span = f"p.todo BETWEEN {min(numbers)} AND {max(numbers)}"
-            new, changed = self._apply(f"{span} AND p.row >= {row}")
+            new, changed = self._apply(row)
             ledger.record_batch(writer.connection, self._number, batch)
         self._count(new, changed)
         self.counts.embedded += len(numbers) - batch.cached
@@ -287,7 +301,7 @@ class Run:
             gone=plan.gone,
             failed=self.counts.failed,
             embedded=self.counts.embedded,
-            reused=new + changed - self.counts.embedded,
+            reused=max(0, new + changed + self.counts.parts - self.counts.embedded),
             cached=self.counts.cached,
             seconds=round(time.monotonic() - self._started, 3),
             run=self._number,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from embedkit.ingest.pieces import FAILED, settle
 from embedkit.store.database import Connection, scalar
 
 BATCH_BYTES = 8_000_000
@@ -11,7 +12,7 @@ BATCH_BYTES = 8_000_000
 
 
 class Todo:
-    """The table ``todo`` of a plan: texts numbered from 0, those that a cache holds first."""
+    """The table ``todo`` of a plan: texts or passages numbered from 0, the cached ones first."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -26,15 +27,26 @@ class Todo:
             f" WHERE {chosen}) WHERE total <= {BATCH_BYTES}",
         )
         chosen = f"t.todo >= {start} AND t.todo < {start + max(int(fitting), 1)}"
-        # The range of n spares a scan of all staged texts for each batch.
-        rows = self.connection.execute(
-            "SELECT s.text, t.content FROM todo AS t JOIN staged AS s USING (n)"
-            f" WHERE {chosen} AND {in_range(self.connection, 'todo AS t', chosen)} ORDER BY t.todo"
+        listed = self.connection.execute(
+            f"SELECT t.n, t.start, t.stop, t.content FROM todo AS t WHERE {chosen} ORDER BY t.todo"
         ).fetchall()
-        return [text for text, _ in rows], [content for _, content in rows]
+        # The range of n spares a scan of all staged texts for each batch.
+        texts = dict(
+            self.connection.execute(
+                f"SELECT s.n, s.text FROM staged AS s WHERE s.n IN (SELECT t.n FROM todo AS t"
+                f" WHERE {chosen}) AND {in_range(self.connection, 'todo AS t', chosen)}"
+            ).fetchall()
+        )
+        return (
+            [texts[n][start:stop] for n, start, stop, _ in listed],
+            [content for *_, content in listed],
+        )
 
     def set_rows(self, numbers: Sequence[int], first_row: int) -> None:
-        """Note that the vectors of some texts are there, in rows one after the other."""
+        """Note that the vectors of some texts are there, in rows one after the other.
+
+        The lines that are complete by that become ready, marked with the first row.
+        """
         import numpy as np
         import pyarrow as pa
 
@@ -42,20 +54,24 @@ class Todo:
         rows = np.arange(first_row, first_row + len(todo), dtype=np.int64)
         self.connection.register("fresh", pa.table({"todo": todo, "row": rows}))
         self.connection.execute(
-            "UPDATE plan SET row = fresh.row FROM fresh WHERE plan.todo = fresh.todo"
+            "UPDATE needed SET row = fresh.row FROM fresh WHERE needed.todo = fresh.todo"
         )
         self.connection.unregister("fresh")
+        settle(self.connection, first_row, f"row >= {first_row}")
 
     def reject(self, number: int, reason: str, run: int) -> int:
         """Enter the rows that have a text as failed; return how many they are."""
         failed = self.connection.execute(
-            "SELECT s.line, ?, left(s.text, 80), s.id FROM plan AS p JOIN staged AS s USING (n)"
-            " WHERE p.todo = ?",
+            "SELECT s.n, s.line, ?, left(substring(s.text, f.start + 1), 80), s.id"
+            " FROM (SELECT n, min(start) AS start FROM needed WHERE todo = ? GROUP BY n) AS f"
+            " JOIN plan AS p USING (n) JOIN staged AS s USING (n) WHERE p.ready IS NULL"
+            " ORDER BY s.n",
             [f"it could not be embedded: {reason}", number],
         ).fetchall()
-        for row in failed:
+        for n, *row in failed:
             self.connection.execute("INSERT INTO rejects VALUES (?, ?, ?, ?)", row)
             self.connection.execute("INSERT INTO failures VALUES (?, ?, ?, ?, ?)", [run, *row])
+            self.connection.execute(f"UPDATE plan SET ready = {FAILED} WHERE n = ?", [n])
         return len(failed)
 
     def refuse(self, number: int, model_id: str, reason: str, run: int) -> None:

@@ -55,7 +55,7 @@ def with_words(embedder: Embedder, vectors: Vectors, answers: Sequence[Hits]) ->
     """
     explained = []
     for vector, hits in zip(vectors, answers, strict=True):
-        shares = word_shares(embedder, vector, [hit.text for hit in hits])
+        shares = word_shares(embedder, vector, [hit.best_text for hit in hits])
         listed = [
             replace(hit, why=replace(hit.why or Why(), words=words))
             for hit, words in zip(hits, shares, strict=True)

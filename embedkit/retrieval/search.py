@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.errors import InvalidInputError
 from embedkit.retrieval.candidates import Asked, Ranked, rank
-from embedkit.types import Hit, Hits, Record, SearchPlan
+from embedkit.types import Hit, Hits, Passage, Record, SearchPlan
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
     from embedkit.retrieval.options import Wanted
     from embedkit.store.filters import Matches
+    from embedkit.store.passages import Passages
     from embedkit.store.view import View
     from embedkit.types import Keys
 
@@ -29,7 +31,16 @@ class Item:
     row: int
     place: int
     confidence: float | None = None
+    passage: Passage | None = None
 
+    @property
+    def text(self) -> str:
+        """What of the record's text the score is of."""
+        return self.record.text if self.passage is None else self.passage.text
+
+
+PASSAGES = 4
+"""How many candidates are asked for each record that is wanted, where texts are cut."""
 
 Found = dict[int, list[tuple[int, Record]]]
 """The records of a vector row, each with its number."""
@@ -42,18 +53,16 @@ def search(
 
     Records with equal texts share a vector, so n candidates bring at least n records.
     """
-    matches = allow = None
+    matches = None
     if wanted.where is not None:
         matches = view.filter(wanted.where)
         if not len(matches.rows):
             plan = SearchPlan("none", "no record matches the filter", view.manifest.vector_rows, 0)
             return [Hits(plan=plan) for _ in range(len(asked))]
-        allow = view.mask(matches.rows)
     depth = min(wanted.depth, max(view.manifest.records, 1))
     # Of each example that is left out, its row comes first and brings perhaps only itself.
     depth += len(asked.without)
-    ranked = rank(view, asked, wanted, depth, allow)
-    found = _records(view, ranked.rows, depth, matches)
+    ranked, found = _candidates(view, asked, wanted, depth, matches)
     chosen = (
         _choose(view, asked, query, ranked, found, wanted, reranker) for query in range(len(asked))
     )
@@ -61,6 +70,36 @@ def search(
         Hits(_hits(items, ranked, query, wanted, reranker), ranked.plan)
         for query, items in enumerate(chosen)
     ]
+
+
+def _candidates(
+    view: View, asked: Asked, wanted: Wanted, depth: int, matches: Matches | None
+) -> tuple[Ranked, Found]:
+    """Return candidates that hold the ``depth`` best records of each query, as far as there are.
+
+    Where a record has several passages, the best candidates may all be of a few records: then more
+    are asked for.
+    """
+    allow = None if matches is None else view.mask(view.rows_of(matches))
+    records = depth if matches is None else min(depth, len(matches.seqs))
+    n = depth if view.passages is None else PASSAGES * depth
+    while True:
+        ranked = rank(view, asked, wanted, n, allow)
+        found = _records(view, ranked.rows, depth, matches)
+        last = view.passages is None or n >= view.manifest.vector_rows
+        if last or not _short(ranked, found, n, records):
+            return ranked, found
+        n = min(n * PASSAGES, view.manifest.vector_rows)
+
+
+def _short(ranked: Ranked, found: Found, n: int, records: int) -> bool:
+    """Whether more than n candidates would bring a query more records, and it needs them."""
+    if ranked.rows.shape[1] < n:
+        return False
+    return any(
+        len({seq for row in rows for seq, _ in found.get(row, ())}) < records
+        for rows in ranked.rows[ranked.rows[:, n - 1] >= 0].tolist()
+    )
 
 
 def _records(view: View, rows: Keys, limit: int, matches: Matches | None) -> Found:
@@ -83,7 +122,7 @@ def _choose(
     reranker: Reranker | None,
 ) -> Sequence[Item]:
     """Return the records of one query that become hits, in their final order."""
-    items: Sequence[Item] = _listed(ranked, query, found, asked.without)[: wanted.depth]
+    items: Sequence[Item] = _listed(view, ranked, query, found, asked.without, wanted.depth)
     if reranker is not None:
         assert asked.texts is not None
         items = _reranked(asked.texts[query], items, reranker)
@@ -96,8 +135,13 @@ def _choose(
     return items[wanted.offset : wanted.end]
 
 
-def _listed(ranked: Ranked, query: int, found: Found, without: Iterable[str]) -> list[Item]:
-    """Return the records of a query's candidates, best first, equal ones as they came."""
+def _listed(
+    view: View, ranked: Ranked, query: int, found: Found, without: Iterable[str], depth: int
+) -> list[Item]:
+    """Return the best records of a query's candidates, each by its best passage.
+
+    Equal ones are in the order in which they came.
+    """
     listed = [
         (-score, seq, Item(record, score, row, place))
         for place, (row, score) in enumerate(
@@ -107,7 +151,20 @@ def _listed(ranked: Ranked, query: int, found: Found, without: Iterable[str]) ->
         if record.id not in without
     ]
     listed.sort(key=lambda item: item[:2])
-    return [item for _, _, item in listed]
+    best: dict[int, Item] = {}
+    for _, seq, item in listed:
+        best.setdefault(seq, item)
+    kept = islice(best.items(), depth)
+    if view.passages is None:
+        return [item for _, item in kept]
+    return [_with_passage(view.passages, seq, item) for seq, item in kept]
+
+
+def _with_passage(passages: Passages, seq: int, item: Item) -> Item:
+    place = passages.place(seq, item.row)
+    if place is None:
+        return item
+    return replace(item, passage=passages.cut(seq, item.record.text)[place])
 
 
 def _reranked(query: str, items: Sequence[Item], reranker: Reranker) -> list[Item]:
@@ -116,7 +173,7 @@ def _reranked(query: str, items: Sequence[Item], reranker: Reranker) -> list[Ite
 
     if not items:
         return []
-    scores = reranker.rerank(query, [item.record.text for item in items])
+    scores = reranker.rerank(query, [item.text for item in items])
     relevance = check_scores(scores, len(items), reranker.model_id).tolist()
     judged = [replace(item, score=score) for item, score in zip(items, relevance, strict=True)]
     return sorted(judged, key=lambda item: -item.score)
@@ -170,6 +227,7 @@ def _hits(
             kind,
             confidence=item.confidence,
             why=ranked.why(query, item.place) if wanted.explain else None,
+            passage=item.passage,
         )
         for rank, item in enumerate(items, start=wanted.offset + 1)
     ]

@@ -13,13 +13,13 @@ from embedkit.store.database import (
     committed,
     connect_reader,
     expected_commits,
-    largest_row,
     scalar,
     translated,
 )
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, VectorSet
+from embedkit.store.passages import largest_row
 from embedkit.store.published import open_vectors
 from embedkit.store.sets import current_set
 from embedkit.store.vectors import file_size

@@ -324,13 +324,6 @@ def expected_commits(layout: Layout) -> int | None:
         return None
 
 
-def largest_row(connection: Connection) -> int:
-    """Return the largest vector row that a record uses, -1 where there are no records."""
-    row = connection.execute("SELECT coalesce(max(row), -1) FROM records").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def scalar(connection: Connection, query: str, parameters: list[Any] | None = None) -> Any:
     """Return the one value that a query yields."""
     # All of it is fetched, since an unfinished result keeps the connection busy.

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from embedkit.errors import DamagedError, EmbedkitError
@@ -22,6 +21,7 @@ from embedkit.integrity import FileDigest
 from embedkit.lexical.base import About, Base, LibraryError, write
 from embedkit.lexical.index import LexicalIndex
 from embedkit.store.manifest import OWN_VECTORS, IndexEntry, Manifest
+from embedkit.store.passages import texts_of_rows
 from embedkit.store.sets import current_set
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def row_texts(
     """
     if not len(rows):
         return
-    table = _texts_table(connection)
+    table = f"SELECT row, text FROM {texts_of_rows(connection)}"
     if own:
         table = (
             f"SELECT row, string_agg(DISTINCT text, '\n' ORDER BY text) FROM ({table}) GROUP BY row"
@@ -80,29 +80,13 @@ def row_texts(
         yield np.fromiter(taken, np.int64, len(taken)), list(taken.values())
 
 
-def _texts_table(connection: Connection) -> str:
-    """Return the query for the text of each vector row, which may come several times."""
-    try:
-        cut = connection.execute("SELECT count(*) FROM passages").fetchall()[0][0]
-    except duckdb.CatalogException:
-        cut = 0
-    whole = "SELECT row, text FROM records"
-    if not cut:
-        return whole
-    return (
-        f"{whole} WHERE seq NOT IN (SELECT seq FROM passages) UNION ALL "
-        "SELECT p.row, substring(r.text, p.start + 1, p.stop - p.start)"
-        " FROM passages AS p JOIN records AS r USING (seq)"
-    )
-
-
 def _digests(connection: Connection, n: int, *, own: bool) -> Any:
     """Return a digest of each row's text where that may change, shape (n,), else None."""
     if not own:
         return None
     found = connection.execute(
         "SELECT row, (sum(md5_number_lower(text)::HUGEINT) % 18446744073709551557)::UBIGINT AS d"
-        f" FROM (SELECT DISTINCT row, text FROM ({_texts_table(connection)}) AS t(row, text))"
+        f" FROM (SELECT DISTINCT row, text FROM {texts_of_rows(connection)})"
         " GROUP BY row"
     ).fetchnumpy()
     digests = np.zeros(n, np.uint64)

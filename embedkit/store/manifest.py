@@ -23,7 +23,7 @@ from embedkit.types import IndexMeasurement, Metric, Precision
 from embedkit.validate import check_metric
 
 FORMAT = 3
-"""The newest format that is read: since contracts on recall."""
+"""The newest format that is read: since contracts on recall, and texts in passages."""
 QUANTIZED = 2
 """The format since quantised vectors and sets of them."""
 PLAIN = 1
@@ -156,6 +156,8 @@ class Manifest:
     lexical: IndexEntry | None = None
     """The index of words; None where there are few texts, or an embedkit of before wrote them.
     It can be made again, so an embedkit that does not know of it may read the rest."""
+    chunk: str | None = None
+    """How texts are cut into passages; None where they are not."""
     format: int = PLAIN
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -167,6 +169,8 @@ class Manifest:
     @property
     def _least_format(self) -> int:
         """The oldest format that says it all, so that an embedkit that knows less refuses."""
+        if self.chunk is not None:
+            return FORMAT
         plain = self.model.precision == "float32" and not self.vector_set and not self.sets
         if self.recall != RECALL:
             return FORMAT
@@ -196,6 +200,8 @@ class Manifest:
             body["measurement"] = self.index.measurement.to_dict()
         if self.lexical is not None:
             body["lexical"] = self.lexical.to_dict()
+        if self.chunk is not None:
+            body["chunk"] = self.chunk
         body["sha256"] = _digest(body)
         return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -255,6 +261,7 @@ class Manifest:
             sets=tuple(map(VectorSet.from_dict, body.get("sets", ()))),
             recall=body.get("recall", RECALL),
             lexical=lexical and IndexEntry.from_dict(lexical, None),
+            chunk=body.get("chunk"),
             format=body["format"],
             updated=datetime.fromisoformat(body["updated"]),
         )

@@ -11,6 +11,7 @@ from embedkit.indexes.rows import RowIndex
 from embedkit.store.database import Connection, translated
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import IndexEntry, VectorSet
+from embedkit.store.passages import rows_of_records
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Metric
 
@@ -34,9 +35,10 @@ def open_vectors(layout: Layout, vectors: VectorSet) -> VectorFile:
 
 
 def live_rows(connection: Connection, rows: int) -> Mask:
-    """Return which vector rows some record uses, shape (rows,)."""
+    """Return which vector rows some record or passage uses, shape (rows,)."""
     live = np.zeros(rows, np.bool_)
-    used = connection.execute("SELECT DISTINCT row FROM records").fetchnumpy()["row"]
+    query = f"SELECT DISTINCT row FROM {rows_of_records(connection)}"
+    used = connection.execute(query).fetchnumpy()["row"]
     live[np.asarray(used, np.int64)] = True
     return live
 

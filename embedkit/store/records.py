@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit.store.columns import Column, decode
+from embedkit.store.passages import rows_of_records
 from embedkit.types import Record
 
 if TYPE_CHECKING:
@@ -58,13 +59,21 @@ class Records:
 
     @functools.cached_property
     def _pairs(self) -> tuple[Keys, Keys]:
-        """Numbers of the records and their vector rows, by row and then by number."""
-        found = self._cursor().execute("SELECT seq, row FROM records").fetchnumpy()
+        """Numbers of the records and their vector rows, by row and then by number.
+
+        A record of several passages comes with the row of each.
+        """
+        cursor = self._cursor()
+        table = rows_of_records(cursor)
+        found = cursor.execute(f"SELECT seq, row FROM {table}").fetchnumpy()
         seqs, rows = (np.asarray(found[name], np.int64) for name in ("seq", "row"))
         # They mostly come in order already, and sorting a million takes a tenth of a second.
         if not _ascends(rows, seqs):
             order = np.lexsort((seqs, rows))
             seqs, rows = seqs[order], rows[order]
+            # The same passage twice in a record is one pair.
+            again = np.flatnonzero((np.diff(rows) == 0) & (np.diff(seqs) == 0)) + 1
+            seqs, rows = np.delete(seqs, again), np.delete(rows, again)
         return seqs, rows
 
     def live(self, rows: int) -> Mask:

@@ -27,13 +27,13 @@ from embedkit.store.database import (
     Connection,
     connect_writer,
     expected_commits,
-    largest_row,
     remove_database,
     transaction,
 )
 from embedkit.store.layout import Layout
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest, VectorSet
+from embedkit.store.passages import largest_row, texts_of_rows
 from embedkit.store.published import open_vectors
 from embedkit.store.sets import current_set, other_sets, write_set
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
@@ -69,7 +69,9 @@ def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
         _mend_vectors(layout, manifest, embedder, done)
         _mend_kept(layout, done)
         _mend_calibration(layout, done)
-    settings = Settings(manifest.model, manifest.metric, manifest.index_spec, manifest.recall)
+    settings = Settings(
+        manifest.model, manifest.metric, manifest.index_spec, manifest.recall, manifest.chunk
+    )
     with Writer(layout, settings) as writer:
         published = writer.publish(rebuild=True)
     done.append(Finding("index", True, "built again"))
@@ -227,9 +229,9 @@ def _mend_kept(layout: Layout, done: list[Finding]) -> None:
 
 
 def _texts(connection: Connection, rows: Keys) -> dict[int, list[str]]:
-    """Return the texts of the records that use each of the vector rows."""
+    """Return the texts of the records or passages that use each of the vector rows."""
     found = connection.execute(
-        "SELECT row, list(text ORDER BY seq) FROM records"
+        f"SELECT row, list(text ORDER BY seq, part) FROM {texts_of_rows(connection)}"
         " WHERE row IN (SELECT unnest(?::BIGINT[])) GROUP BY row",
         [rows.tolist()],
     ).fetchall()

@@ -16,6 +16,7 @@ from embedkit.quantized import check_precision
 from embedkit.store.database import Connection, scalar, write_commits
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest, Model, VectorSet
+from embedkit.store.passages import texts_of_rows
 from embedkit.store.vectors import VectorFile, file_size
 from embedkit.types import KeptVectors
 
@@ -91,7 +92,7 @@ def register_contents(connection: Connection, name: str, vectors: VectorFile) ->
 
 
 def use_set(connection: Connection, old: VectorSet, new: VectorSet, vectors: VectorFile) -> None:
-    """Point every record at its vector in another set, within the caller's transaction.
+    """Point every record and passage at its vector in another set, within the caller's transaction.
 
     Parameters
     ----------
@@ -107,18 +108,29 @@ def use_set(connection: Connection, old: VectorSet, new: VectorSet, vectors: Vec
         A record has no vector there; the transaction must be rolled back.
     """
     register_contents(connection, "target", vectors)
-    moved = scalar(
-        connection,
-        "UPDATE records SET row = found.row FROM"
-        " (SELECT r.seq, min(t.row) AS row FROM records AS r"
-        f"  JOIN target AS t ON t.content = {CONTENT.format('r.text')} GROUP BY r.seq) AS found"
-        " WHERE records.seq = found.seq",
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE moves AS SELECT seq, part, min(t.row) AS row"
+        f" FROM {texts_of_rows(connection)} AS r"
+        f" JOIN target AS t ON t.content = {CONTENT.format('r.text')} GROUP BY seq, part"
     )
     connection.unregister("target")
+    moved = scalar(
+        connection,
+        "UPDATE records SET row = moves.row FROM moves"
+        " WHERE moves.seq = records.seq AND moves.part = 0",
+    )
+    parts = scalar(
+        connection,
+        "UPDATE passages SET row = moves.row FROM moves"
+        " WHERE moves.seq = passages.seq AND moves.part = passages.part",
+    )
+    connection.execute("DROP TABLE moves")
     left = int(scalar(connection, "SELECT count(*) FROM records")) - int(moved or 0)
+    left += int(scalar(connection, "SELECT count(*) FROM passages")) - int(parts or 0)
     if left:
         raise StorageError(
-            f"{left:,} records have no vector of {new.model.model_id}", do="migrate again"
+            f"{left:,} texts have no vector of {new.model.model_id}",
+            do="migrate again",
         )
     connection.execute("UPDATE meta SET value = ? WHERE key = 'vector_set'", [new.number])
     remove_set(connection, new.number)

@@ -26,15 +26,16 @@ from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.lexical import HeldLexical, hold_lexical, open_base
 from embedkit.store.manifest import Manifest
+from embedkit.store.passages import Passages, rows_of_records
 from embedkit.store.published import open_index, open_vectors
 from embedkit.store.records import Records
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Record
-from embedkit.validate import is_unicode
+from embedkit.validate import is_unicode, normalize
 
 if TYPE_CHECKING:
     from embedkit.lexical.index import LexicalIndex
-    from embedkit.types import Keys, Mask
+    from embedkit.types import Keys, Mask, Vectors
 
 _log = logging.getLogger("embedkit")
 _ITERATED = 10_000
@@ -188,6 +189,43 @@ class View:
             pairs = self._records.of_rows(rows, limit, among)
             found = self._records.fetch([seq for seq, _ in pairs])
         return [(seq, row, found[seq]) for seq, row in pairs]
+
+    @functools.cached_property
+    def passages(self) -> Passages | None:
+        """The passages of the records that have several; None where no text is cut."""
+        return Passages.read(self.cursor) if self.manifest.chunk is not None else None
+
+    def count_passages(self) -> int | None:
+        """Return how many passages all records have; None where no text is cut."""
+        if self.manifest.chunk is None:
+            return None
+        table = rows_of_records(self.cursor)
+        return int(self.query(f"SELECT count(*) FROM {table}")[0][0])
+
+    def rows_of(self, matches: Matches) -> Keys:
+        """Return the vector rows of the records that a filter lets through, of all passages."""
+        if self.passages is None:
+            return matches.rows
+        return np.concatenate([matches.rows, self.passages.among(matches.seqs)])
+
+    def vector(self, id: str) -> Vectors | None:
+        """Return the vector of a record, shape (dim,): of several passages, their mean.
+
+        None where there is no such record.
+        """
+        found = self.get(id)
+        if found is None:
+            return None
+        rows = np.array([found[0]])
+        if self.passages is not None:
+            ((seq,),) = self.query("SELECT seq FROM records WHERE id = ?", [id])
+            several = self.passages.rows[self.passages.of(seq)]
+            rows = several if len(several) else rows
+        vectors: Vectors = self.vectors.matrix[rows]
+        if len(rows) > 1:
+            vectors = normalize(vectors.mean(axis=0)[np.newaxis])
+        one: Vectors = vectors[0]
+        return one
 
     def sample(self, n: int, seed: str, where: str | None = None) -> list[Record]:
         """Return the n records whose ids have the smallest digests, for a seed.

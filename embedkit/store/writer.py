@@ -24,7 +24,6 @@ from embedkit.store.database import (
     committed,
     connect_writer,
     expected_commits,
-    largest_row,
     remove_database,
     scalar,
     translated,
@@ -36,6 +35,7 @@ from embedkit.store.ledger import close_interrupted
 from embedkit.store.lexical import update_lexical
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
+from embedkit.store.passages import largest_row
 from embedkit.store.published import live_rows
 from embedkit.store.sets import (
     current_set,
@@ -60,6 +60,8 @@ class Settings:
     index_spec: str
     recall: float = RECALL
     """What its index is to find of the nearest, at least."""
+    chunk: str | None = None
+    """How texts are cut into passages; None where they are not."""
 
 
 class Writer:
@@ -113,6 +115,7 @@ class Writer:
         if self.manifest is not None:
             # Another process may have made the collection while this one was about to.
             self.manifest.model.expect(self.settings.model.model_id, self.layout.root.name)
+            self.settings = replace(self.settings, chunk=self.manifest.chunk)
             self._expect(self.layout.work)
         self.connection = self._connect()
         if self.manifest is not None and current_set(self.connection) != self.manifest.vector_set:
@@ -241,6 +244,7 @@ class Writer:
                 lexical=lexical,
                 vector_set=current_set(self.connection),
                 sets=other_sets(self.connection),
+                chunk=self.settings.chunk,
             )
             if self.manifest is not None:
                 copy_durably(layout.manifest, layout.previous)

@@ -82,7 +82,7 @@ def test_a_record_without_a_vector_keeps_everything_as_it_was(connection, layout
     fill(connection, ["red", "green"])
     file = write(layout, NEW, ["red"])
     with (
-        pytest.raises(StorageError, match="1 records have no vector of model b"),
+        pytest.raises(StorageError, match="1 texts have no vector of model b"),
         database.commit(connection, layout),
     ):
         sets.use_set(connection, OLD, NEW, file)

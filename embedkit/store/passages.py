@@ -1,0 +1,119 @@
+"""Which vector rows a record has: one, or one for each of its passages.
+
+A record that is one passage, as all are where nothing is chunked, has only its own ``row``. One of
+several has a line for each in the table ``passages``: the stretch of its text, in characters, and
+the row; its own row is then that of the first. Whoever asks which rows are used, by whom, or for
+which text, asks here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+
+from embedkit.store.database import Connection, scalar
+from embedkit.types import Passage
+
+if TYPE_CHECKING:
+    from embedkit.types import Keys
+
+_WHOLE_ROWS = "(SELECT seq, 0 AS part, row FROM records)"
+_ROWS = (
+    "(SELECT seq, 0 AS part, row FROM records"
+    " UNION ALL SELECT seq, part, row FROM passages WHERE part > 0)"
+)
+_WHOLE_TEXTS = "(SELECT seq, id, 0 AS part, row, text FROM records)"
+_TEXTS = (
+    "(SELECT r.seq, r.id, 0 AS part, r.row,"
+    "  CASE WHEN p.stop IS NULL THEN r.text ELSE substring(r.text, 1, p.stop) END AS text"
+    " FROM records AS r LEFT JOIN passages AS p ON p.seq = r.seq AND p.part = 0"
+    " UNION ALL SELECT r.seq, r.id, p.part, p.row,"
+    "  substring(r.text, p.start + 1, p.stop - p.start)"
+    " FROM passages AS p JOIN records AS r ON r.seq = p.seq WHERE p.part > 0)"
+)
+
+
+def has_passages(connection: Connection) -> bool:
+    """Whether some record has several passages. What an older version published has no table."""
+    try:
+        return bool(connection.execute("SELECT 1 FROM passages LIMIT 1").fetchall())
+    except duckdb.CatalogException:
+        return False
+
+
+def rows_of_records(connection: Connection) -> str:
+    """Return SQL for a table of (seq, part, row): the vector rows that each record uses."""
+    return _ROWS if has_passages(connection) else _WHOLE_ROWS
+
+
+def texts_of_rows(connection: Connection) -> str:
+    """Return SQL for a table of (seq, id, part, row, text): what each vector row is the vector of.
+
+    Where passages or records are equal, a row comes more than once, each time with the same text,
+    unless it is a vector of the user's own.
+    """
+    return _TEXTS if has_passages(connection) else _WHOLE_TEXTS
+
+
+def drop_orphans(connection: Connection) -> None:
+    """Delete the passages of records that are gone."""
+    connection.execute("DELETE FROM passages WHERE seq NOT IN (SELECT seq FROM records)")
+
+
+def largest_row(connection: Connection) -> int:
+    """Return the largest vector row that a record uses, -1 where there are no records."""
+    query = f"SELECT coalesce(max(row), -1) FROM {rows_of_records(connection)}"
+    return int(scalar(connection, query))
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """The passages of all records that have several, in memory.
+
+    Attributes
+    ----------
+    seqs, starts, stops, rows : int64 arrays, shape (n_passages,)
+        Ordered by record, and within a record as they stand in its text.
+    """
+
+    seqs: Keys
+    starts: Keys
+    stops: Keys
+    rows: Keys
+
+    @classmethod
+    def read(cls, connection: Connection) -> Passages | None:
+        """Read them; None where there are none."""
+        if not has_passages(connection):
+            return None
+        found = connection.execute(
+            "SELECT seq, start, stop, row FROM passages ORDER BY seq, part"
+        ).fetchnumpy()
+        return cls(*(np.asarray(found[n], np.int64) for n in ("seq", "start", "stop", "row")))
+
+    def of(self, seq: int) -> slice:
+        """Return where the passages of a record are; empty where it is one passage."""
+        first, last = np.searchsorted(self.seqs, [seq, seq + 1])
+        return slice(int(first), int(last))
+
+    def among(self, seqs: Keys) -> Keys:
+        """Return the vector rows of the passages of some records."""
+        return self.rows[np.isin(self.seqs, seqs)]
+
+    def cut(self, seq: int, text: str) -> list[Passage]:
+        """Return the passages of a record, whose text is given; none where it is not cut."""
+        at = self.of(seq)
+        starts, stops = self.starts[at].tolist(), self.stops[at].tolist()
+        ends = [*stops[1:], len(text)][: len(stops)]
+        return [
+            Passage(part, len(stops), start, stop, text[start:stop], text[stop:end])
+            for part, (start, stop, end) in enumerate(zip(starts, stops, ends, strict=True), 1)
+        ]
+
+    def place(self, seq: int, row: int) -> int | None:
+        """Return which passage of a record has a vector, from 0: the first; None where none has."""
+        found = np.flatnonzero(self.rows[self.of(seq)] == row)
+        return int(found[0]) if len(found) else None
