@@ -10,6 +10,8 @@ from embedkit.errors import InvalidInputError
 from embedkit.types import Estimate
 
 RESAMPLES = 2000
+HELD = 2**22
+"""Values drawn at once: 32 MiB."""
 
 
 def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Estimate:
@@ -34,6 +36,11 @@ def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Estimate:
     if not len(values):
         raise InvalidInputError("expected at least one value to take the mean of, got none")
     array = np.asarray(values, np.float64)
-    drawn = np.random.default_rng(seed).integers(0, len(array), (RESAMPLES, len(array)))
-    low, high = np.percentile(array[drawn].mean(axis=1), (2.5, 97.5))
+    rng = np.random.default_rng(seed)
+    block = max(1, HELD // len(array))
+    means = [
+        array[rng.integers(0, len(array), (min(block, RESAMPLES - start), len(array)))].mean(axis=1)
+        for start in range(0, RESAMPLES, block)
+    ]
+    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
     return Estimate(float(array.mean()), float(low), float(high), len(array))

@@ -134,6 +134,25 @@ def test_questions_are_varied() -> None:
         assert any(awkward in text for text in texts), f"no question with {awkward!r}"
 
 
+def test_queries_and_judgements_fit_the_questions() -> None:
+    with (EXAMPLES / "queries.csv").open(newline="", encoding="utf-8") as file:
+        queries = list(csv.DictReader(file, strict=True))
+    with (EXAMPLES / "qrels.csv").open(newline="", encoding="utf-8") as file:
+        judgements = list(csv.DictReader(file, strict=True))
+    assert len(queries) >= 40
+    ids = {row["id"] for row in queries}
+    assert len(ids) == len(queries)
+    assert {row["query_id"] for row in judgements if row["relevance"] == "2"} == ids
+    questions = {row["id"]: row["question"].casefold() for row in read_questions()}
+    pairs = {(row["query_id"], row["doc_id"]) for row in judgements}
+    assert len(pairs) == len(judgements)
+    assert {row["relevance"] for row in judgements} == {"1", "2"}
+    for row in judgements:
+        assert row["doc_id"] in questions
+    for row in queries:
+        assert row["text"].casefold() not in questions.values(), "a query is no copy"
+
+
 def test_the_first_query_has_answers_without_its_words() -> None:
     answers = [row["question"].lower() for row in read_questions() if row["lang"] == "en"]
     refunds = [text for text in answers if "refund" in text or "reimburse" in text]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from embedkit.errors import InvalidInputError
+from embedkit.evaluation import bootstrap
 from embedkit.evaluation.bootstrap import mean_with_interval
 from embedkit.types import Estimate
 
@@ -36,3 +37,10 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 def test_nothing_has_no_mean():
     with pytest.raises(InvalidInputError):
         mean_with_interval([])
+
+
+def test_many_values_are_drawn_in_parts(monkeypatch):
+    values = np.random.default_rng(3).random(50)
+    whole = mean_with_interval(values)
+    monkeypatch.setattr(bootstrap, "HELD", 50 * 7)
+    assert mean_with_interval(values) == whole
