@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,25 @@ def test_what_does_not_go_together(indexed: Path, run: Run) -> None:
     assert "x.csv" in run("pairs", "--calibrate", "x.csv", code=1).stderr
     (indexed / "labels.csv").write_text("a,b,label\n1,2,1\n")
     assert "text1, text2, label" in run("pairs", "--calibrate", "labels.csv", code=2).stderr
+
+
+def test_pairs_of_a_file(work: Path, run: Run) -> None:
+    (work / "q.csv").write_text(ROWS + "5,a,b,c,d\n")
+    before = set(Path(tempfile.gettempdir()).glob("embedkit-*"))
+    result = run("pairs", "q.csv", "--threshold", "0.6", "--text", "text", code=1)
+    found = list(map(json.loads, result.stdout.splitlines()))
+    assert [(p["id1"], p["id2"]) for p in found] == [("1", "4"), ("1", "2")]
+    assert "1 row could not be read" in result.stderr
+    result = run("pairs", "-", "--threshold", "0.6", "--where", "lang = 'en'", stdin=ROWS)
+    assert len(result.stdout.splitlines()) == 1
+    assert not (work / ".embedkit").exists()
+    assert set(Path(tempfile.gettempdir()).glob("embedkit-*")) <= before
+
+
+def test_a_file_or_a_collection(indexed: Path, run: Run) -> None:
+    assert "both" in run("pairs", "q.csv", "-c", "q", code=2).stderr
+    assert "--text is for SOURCE" in run("pairs", "--text", "text", code=2).stderr
+    assert "q.csv" in run("pairs", "p.csv", code=1).stderr
+    assert "did you mean 'text'" in run("pairs", "q.csv", "--text", "txet", code=2).stderr
+    (indexed / "empty.csv").write_text("id,text\n")
+    assert "no rows" in run("pairs", "empty.csv", code=1).stderr
