@@ -53,10 +53,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class WordShare:
-    """What a word of a record contributes to its similarity with the query.
+    """What a word contributes to a score.
 
-    ``share`` is how far the score falls when the text is embedded without the word; negative where
-    the text would be nearer without it.
+    To a similarity: how far it falls when the text is embedded without the word; negative where the
+    text would be nearer without it.
     """
 
     word: str
@@ -75,6 +75,8 @@ class Why:
         Its place in each list, from 1; None where it is not in it.
     lexical : float or None
         BM25 of its words with the query's; None where none of them is in it.
+    terms : tuple of WordShare
+        The terms of the query that it holds, and what each adds to that, those of most first.
     words : tuple of WordShare
         The words of its text that carry the similarity, those that carry most first.
     """
@@ -83,6 +85,7 @@ class Why:
     dense_rank: int | None = None
     lexical: float | None = None
     lexical_rank: int | None = None
+    terms: tuple[WordShare, ...] = ()
     words: tuple[WordShare, ...] = ()
 
 

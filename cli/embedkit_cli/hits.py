@@ -11,7 +11,7 @@ from embedkit_cli.text import count
 
 if TYPE_CHECKING:
     import embedkit
-    from embedkit.types import Hit, SearchPlan, Why
+    from embedkit.types import Hit, SearchPlan, WordShare
 
 FIXED = ("rank", "id", "score", "text")
 CARRYING = 3
@@ -60,8 +60,10 @@ def _explained(hits: Sequence[Hit]) -> Iterator[Column]:
     if any(why.lexical is not None for why in whys):
         yield Column("dense", [_share(why.dense, why.dense_rank) for why in whys], right=True)
         yield Column("bm25", [_share(why.lexical, why.lexical_rank) for why in whys], right=True)
+    if any(why.terms for why in whys):
+        yield Column("shared", [_words(why.terms) for why in whys], widest=30)
     if any(why.words for why in whys):
-        yield Column("carried by", [_words(why) for why in whys], widest=36)
+        yield Column("carried by", [_words(why.words) for why in whys], widest=36)
 
 
 def _share(score: float | None, rank: int | None) -> str:
@@ -70,9 +72,9 @@ def _share(score: float | None, rank: int | None) -> str:
     return f"{score:.4g}" + (f" (#{rank})" if rank is not None else "")
 
 
-def _words(why: Why) -> str:
-    """Return the words that carry the similarity, as far as they do."""
-    carrying = [share for share in why.words[:CARRYING] if share.share > 0]
+def _words(shares: Sequence[WordShare]) -> str:
+    """Return the first words, as far as they add to the score."""
+    carrying = [share for share in shares[:CARRYING] if share.share > 0]
     return " ".join(f"{share.word} {share.share:+.2f}" for share in carrying)
 
 

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from embedkit.errors import InvalidInputError
 from embedkit.types import Why
 
 if TYPE_CHECKING:
+    from embedkit.retrieval.fusion import Fused
     from embedkit.retrieval.options import Wanted
     from embedkit.store.view import View
     from embedkit.types import Keys, Mask, Scores, SearchPlan, Vectors
+
+LEXICAL = "bm25"
+"""The kind of the scores of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +51,57 @@ class Ranked:
         What the scores are.
     plan : SearchPlan or None
         How the nearest vectors were found, where they were.
+    fused : Fused or None
+        What each of two lists says of them, where there were two.
     """
 
     rows: Keys
     scores: Scores
     kind: str
     plan: SearchPlan | None = None
+    fused: Fused | None = None
 
     def why(self, query: int, place: int) -> Why:
         """Explain a candidate by its place."""
-        score = float(self.scores[query, place])
-        if self.kind == "bm25":
+        at = query, place
+        score = float(self.scores[at])
+        if self.fused is not None:
+            return Why(
+                _told(self.fused.dense[at]),
+                int(self.fused.dense_rank[at]) or None,
+                _told(self.fused.lexical[at]),
+                int(self.fused.lexical_rank[at]) or None,
+            )
+        if self.kind == LEXICAL:
             return Why(lexical=score, lexical_rank=place + 1)
         return Why(dense=score, dense_rank=place + 1)
 
 
+def _told(score: float) -> float | None:
+    return None if score != score else float(score)
+
+
 def rank(view: View, asked: Asked, wanted: Wanted, n: int, allow: Mask | None) -> Ranked:
-    """Return at least n candidates of each query, as far as there are so many.
+    """Return n candidates of each query, as far as there are so many.
 
     Raises
     ------
     InvalidInputError
-        The mode needs texts, and there are vectors only.
+        The fusion is none.
     """
-    if wanted.mode != "dense" and asked.texts is None:
-        raise InvalidInputError(
-            f"expected a text to search by its words, got a vector with mode {wanted.mode!r}",
-            do="search with mode 'dense'",
-        )
+    if wanted.mode == "lexical":
+        assert asked.texts is not None
+        words = view.lexical.search(asked.texts, n, allow=allow)
+        return Ranked(words.keys, words.scores, LEXICAL)
     assert asked.vectors is not None
-    found = view.index.search(asked.vectors, n, allow=allow)
-    return Ranked(found.keys, found.scores, view.manifest.metric, found.plan)
+    if wanted.mode == "dense":
+        near = view.index.search(asked.vectors, n, allow=allow)
+        return Ranked(near.keys, near.scores, view.manifest.metric, near.plan)
+    from embedkit.retrieval.hybrid import depth, hybrid_search
+
+    assert asked.texts is not None
+    near = view.index.search(asked.vectors, depth(n), allow=allow)
+    fused = hybrid_search(
+        view, asked.texts, asked.vectors, n, allow=allow, fusion=wanted.fusion, dense=near
+    )
+    return Ranked(fused.keys, fused.scores, "fused", near.plan, fused)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from embedkit.errors import InvalidInputError
 from embedkit.retrieval.candidates import Asked, Ranked, rank
-from embedkit.types import Hit, Hits, Passage, Record, SearchPlan
+from embedkit.types import Hit, Hits, Passage, Record, SearchPlan, Why, WordShare
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
@@ -66,10 +66,12 @@ def search(
     chosen = (
         _choose(view, asked, query, ranked, found, wanted, reranker) for query in range(len(asked))
     )
-    return [
-        Hits(_hits(items, ranked, query, wanted, reranker), ranked.plan)
-        for query, items in enumerate(chosen)
-    ]
+    kind = ranked.kind if reranker is None else "reranked"
+    answers = []
+    for query, items in enumerate(chosen):
+        whys = _whys(view, asked, query, ranked, items) if wanted.explain else None
+        answers.append(Hits(_hits(items, kind, wanted.offset, whys), ranked.plan))
+    return answers
 
 
 def _candidates(
@@ -213,21 +215,30 @@ def _spread(view: View, items: Sequence[Item], wanted: Wanted) -> list[Item]:
     return [items[i] for i in diverse(scores, vectors, wanted.end, wanted.diversity)]
 
 
+def _whys(view: View, asked: Asked, query: int, ranked: Ranked, items: Sequence[Item]) -> list[Why]:
+    """Return why each item is a hit: by its scores, its ranks and the terms it shares."""
+    whys = [ranked.why(query, item.place) for item in items]
+    if asked.texts is None or all(why.lexical is None for why in whys):
+        return whys
+    rows = np.array([item.row for item in items], np.int64)
+    shares = view.lexical.shares(asked.texts[query], rows)
+    terms = (tuple(WordShare(*pair) for pair in line.items()) for line in shares)
+    return [replace(why, terms=line) for why, line in zip(whys, terms, strict=True)]
+
+
 def _hits(
-    items: Sequence[Item], ranked: Ranked, query: int, wanted: Wanted, reranker: Reranker | None
-) -> list[Hit]:
-    kind = ranked.kind if reranker is None else "reranked"
-    return [
-        Hit(
-            rank,
-            item.record.id,
+    items: Sequence[Item], kind: str, offset: int, whys: Sequence[Why] | None
+) -> Iterator[Hit]:
+    for place, item in enumerate(items):
+        record = item.record
+        yield Hit(
+            offset + place + 1,
+            record.id,
             item.score,
-            item.record.text,
-            item.record.metadata,
+            record.text,
+            record.metadata,
             kind,
             confidence=item.confidence,
-            why=ranked.why(query, item.place) if wanted.explain else None,
+            why=whys[place] if whys is not None else None,
             passage=item.passage,
         )
-        for rank, item in enumerate(items, start=wanted.offset + 1)
-    ]

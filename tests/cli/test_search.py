@@ -230,3 +230,29 @@ def test_neighbours_of_several_records(data: Any, questions: Path) -> None:
     hits = data("similar", "q001", "q002", "--unlike", "q003", "-k", "5")
     assert not {"q001", "q002", "q003"} & {hit["id"] for hit in hits}
     assert len(hits) == 5
+
+
+def test_modes(run: Any, data: Any, questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_words = data("search", "candle wax", "--mode", "lexical")
+    assert by_words[0]["id"] == "q001"
+    assert by_words[0]["kind"] == "bm25"
+    both = data("search", "candle wax", "--mode", "hybrid", "--explain", "-k", "1")
+    assert both[0]["why"]["lexical_rank"] == 1
+    monkeypatch.setenv("EMBEDKIT_MODE", "lexical")
+    assert data("search", "candle wax") == by_words
+    assert "shares a word" in run("search", "zzzz", "--json").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--mode", "hybrid", "--fusion", "weigted"], "did you mean 'weighted'?"),
+        (["--fusion", "rrf"], "expected fusion with mode 'hybrid'"),
+        (["--mode", "sparse"], "'sparse' is not one of"),
+        (["--diversity", "2"], "2.0 is not in the range"),
+    ],
+)
+def test_options_that_cannot_be_meant(
+    run: Any, questions: Path, words: list[str], part: str
+) -> None:
+    assert part in run("search", QUERY, *words, code=2).stderr

@@ -9,6 +9,7 @@ import pytest
 
 from embedkit import Collection
 from embedkit.errors import InvalidInputError, RecordNotFoundError
+from tests.conftest import ScriptedEmbedder
 
 TEXTS = [
     "how do I get my money back",
@@ -124,3 +125,52 @@ def test_too_few_records_tell_nothing(filled: Collection) -> None:
     assert filled.search(QUERY, 1, explain=True)[0].confidence is None
     with pytest.raises(InvalidInputError, match="at least 10 different texts"):
         filled.search(QUERY, 1, min_confidence=0.5)
+
+
+def test_by_words_no_model_is_asked(opened: Callable[..., Collection]) -> None:
+    embedder = ScriptedEmbedder()
+    collection = opened(embedder=embedder)
+    collection.upsert([{"id": f"r{i}", "text": text} for i, text in enumerate(TEXTS)])
+    embedder.sent.clear()
+    hits = collection.search("orchid market", 6, mode="lexical", explain=False)
+    assert {hit.id for hit in hits} == {"r3", "r4"}
+    assert {hit.kind for hit in hits} == {"bm25"}
+    assert embedder.sent == []
+
+
+def test_by_words_hits_say_which_terms_they_share(filled: Collection) -> None:
+    hits = filled.search("money Frankfurt", 3, mode="lexical", explain=True)
+    assert hits[0].id == "r3"
+    why = hits[0].why
+    assert why is not None
+    assert (why.lexical_rank, why.dense_rank) == (1, None)
+    assert [share.word for share in why.terms] == ["frankfurt", "money"]
+    assert sum(share.share for share in why.terms) == pytest.approx(hits[0].score, rel=1e-4)
+
+
+@pytest.mark.parametrize("fusion", [None, "rrf?k=10", "weighted?dense=0.5"])
+def test_by_both_hits_have_a_share_of_each(filled: Collection, fusion: str | None) -> None:
+    dense = {hit.id: hit.score for hit in filled.search(QUERY, 6)}
+    words = {hit.id: hit.score for hit in filled.search(QUERY, 6, mode="lexical")}
+    hits = filled.search(QUERY, 6, mode="hybrid", fusion=fusion, explain=True)
+    assert {hit.id for hit in hits} == set(dense)
+    assert [hit.score for hit in hits] == sorted([hit.score for hit in hits], reverse=True)
+    for hit in hits:
+        assert hit.kind == "fused"
+        assert hit.why is not None
+        assert hit.why.dense == pytest.approx(dense[hit.id], abs=1e-6)
+        assert hit.why.lexical == (pytest.approx(words[hit.id]) if hit.id in words else None)
+
+
+def test_by_both_a_filter_is_filled(filled: Collection) -> None:
+    for mode in ("dense", "hybrid"):
+        hits = filled.search(QUERY, 3, mode=mode, where="n >= 3")
+        assert {hit.id for hit in hits} == {"r3", "r4", "r5"}
+    assert [h.id for h in filled.search("visa", 3, mode="lexical", where="n = 5")] == ["r5"]
+
+
+def test_what_was_just_written_is_found_by_its_words(filled: Collection) -> None:
+    filled.upsert([{"id": "new", "text": "ticket ORA-00942 table missing", "n": 9}])
+    assert filled.search("ora-00942", 1, mode="lexical")[0].id == "new"
+    filled.delete("new")
+    assert filled.search("ora-00942", 1, mode="lexical") == []
