@@ -415,7 +415,8 @@ class Report:
 
     ``records`` are the rows of the source: new + changed + unchanged + failed. Of the new and the
     changed, ``embedded`` counts the texts that were sent to the embedder and ``reused`` the rows
-    that found their vector already there; ``cached`` texts had it in the cache of the home.
+    that found their vector already there; ``cached`` texts had it in the cache of the home. Where
+    texts are cut, all three count passages.
     ``gone`` counts the records that an earlier version of this source held and this one does not;
     ``removed`` those of them that were deleted. A run that was told to stop (``max_cost``,
     ``max_texts``) has the status ``stopped``.
@@ -445,6 +446,8 @@ class Report:
     known, or nothing costs."""
     rate_limit_seconds: float | None = None
     """Of a plan: how long its texts take at the service's rate limits."""
+    passages: int | None = None
+    """Passages that the new and the changed are cut into; None where texts are not cut."""
     truncated: int = 0
     """Texts longer than the model's limit."""
     tokens_cut: int = 0

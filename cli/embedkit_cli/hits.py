@@ -40,13 +40,21 @@ def hits_table(hits: Sequence[Hit]) -> str:
         ),
         *_explained(hits),
         Column("id", [hit.id for hit in hits], widest=20),
-        Column("text", [hit.text for hit in hits], stretch=True),
+        *_parts(hits),
+        Column("text", [hit.best_text for hit in hits], stretch=True),
     ]
     for name in dict.fromkeys(name for hit in hits for name in hit.metadata):
         values = [hit.metadata.get(name) for hit in hits]
         if any(value is not None and value != "" for value in values):
             columns.append(Column(name, values, right=numeric(values), optional=True, widest=16))
     return render(columns)
+
+
+def _parts(hits: Sequence[Hit]) -> Iterator[Column]:
+    """Yield which passage of its record each hit shows, where texts are cut into passages."""
+    if any(hit.passage is not None for hit in hits):
+        told = [f"{p.part}/{p.parts}" if (p := hit.passage) else "" for hit in hits]
+        yield Column("part", told, right=True)
 
 
 def _explained(hits: Sequence[Hit]) -> Iterator[Column]:

@@ -33,11 +33,12 @@ def describe(report: Report) -> str:
         for kind in ("new", "changed", "unchanged", "removed", "failed")
         if getattr(report, kind) or kind in ("new", "unchanged")
     )
+    unit = "text" if report.passages is None else "passage"
     if report.status == "planned":
         lines = [
             f"{name}: {records} in {clean(report.source)}; a dry run, nothing was written",
             f"  {kinds}",
-            f"  {count(report.embedded, 'text')} to embed, {report.reused:,} to reuse"
+            f"  {count(report.embedded, unit)} to embed, {report.reused:,} to reuse"
             + cached(report),
             *planned_costs(report),
         ]
@@ -45,8 +46,7 @@ def describe(report: Report) -> str:
         lines = [
             f"{name}: {records} from {clean(report.source)} in {_seconds(report.seconds)}",
             f"  {kinds}",
-            f"  {count(report.embedded, 'text')} embedded, {report.reused:,} reused"
-            + cached(report),
+            f"  {count(report.embedded, unit)} embedded, {report.reused:,} reused" + cached(report),
             *costs(report),
         ]
     if report.truncated:
@@ -137,6 +137,7 @@ def describe_collection(info: CollectionInfo) -> str:
         ("vectors", _vectors(info)),
         ("index", info.index),
         *contract_facts(info),
+        *([("chunks", _chunks(info))] if info.chunk else []),
         ("size", size(info.bytes)),
         ("updated", _moment(info.updated)),
         ("columns", ", ".join(f"{name} {kind}" for name, kind in info.columns.items())),
@@ -192,6 +193,10 @@ def _floor(value: float) -> str:
 
 def _ceiling(value: float) -> str:
     return f"{-int(-value * 1e4 // 1) / 1e4:.4f}"
+
+
+def _chunks(info: CollectionInfo) -> str:
+    return f"{info.chunk}: {count(info.passages or 0, 'passage')}"
 
 
 def _vectors(info: CollectionInfo) -> str:

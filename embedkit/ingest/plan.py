@@ -45,6 +45,8 @@ class Plan:
     cached: int
     """Texts whose vectors the cache holds."""
     reused: int
+    passages: int | None
+    """Texts with vectors, of the new and changed rows; None where texts are not cut."""
     tokens: int
     """Of the texts for the model; an estimate."""
     refused: int
@@ -125,6 +127,7 @@ def make_plan(
         to_embed=to_embed,
         cached=cached,
         reused=texts - to_embed,
+        passages=None if chunker is None else texts,
         tokens=int(tokens),
         refused=refused,
         notes=stage.notes,

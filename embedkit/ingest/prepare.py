@@ -101,6 +101,7 @@ def planned_report(
         embedded=plan.to_embed,
         reused=plan.reused,
         cached=plan.cached,
+        passages=plan.passages,
         seconds=round(seconds, 3),
         status="planned",
         notes=plan_notes(request, plan),

@@ -290,6 +290,7 @@ class Run:
 
     def _report(self, plan: Plan, status: Status, truncated: int, tokens_cut: int) -> Report:
         new, changed = self.counts.new, self.counts.changed
+        texts = new + changed + self.counts.parts
         return Report(
             collection=self.writer.layout.root.name,
             source=self.request.source.label,
@@ -301,7 +302,8 @@ class Run:
             gone=plan.gone,
             failed=self.counts.failed,
             embedded=self.counts.embedded,
-            reused=max(0, new + changed + self.counts.parts - self.counts.embedded),
+            reused=max(0, texts - self.counts.embedded),
+            passages=None if self._chunker is None else texts,
             cached=self.counts.cached,
             seconds=round(time.monotonic() - self._started, 3),
             run=self._number,

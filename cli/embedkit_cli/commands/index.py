@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--embedder", metavar="SPEC", help="What embeds a new collection.  [default: minilm]")
 @click.option("--index", "index_spec", metavar="SPEC", help="What searches it.  [default: auto]")
 @click.option("--recall", type=float, metavar="R", help="What it promises.  [default: 0.99]")
+@click.option("--chunk", metavar="tokens=N,overlap=N", help="Cut long texts into passages.")
 @click.option("--sync", is_flag=True, help="Remove the records that are gone from the source.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and cost, and do nothing.")
 @click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop before it.")
@@ -48,6 +49,7 @@ def index(
     embedder: str | None,
     index_spec: str | None,
     recall: float | None,
+    chunk: str | None,
     sync: bool,
     dry_run: bool,
     max_cost: float | None,
@@ -61,7 +63,7 @@ def index(
     `embedkit runs`. Whatever ends a run, the same command again goes on where it stopped.
     """
     columns = {"text": text, "id": id_column}
-    specs = {"embedder": embedder, "index": index_spec, "recall": recall}
+    specs = {"embedder": embedder, "index": index_spec, "recall": recall, "chunk": chunk}
     flags = {"sync": sync, "dry_run": dry_run, "retry_failed": retry_failed}
     limits = {"max_cost": max_cost, "max_texts": max_texts}
     job = Job(session, collection, specs, {**columns, **flags, **limits})
