@@ -27,7 +27,14 @@ SLOW = frozenset(("sentence_transformers", "torch", "pynndescent"))
 """Modules that take seconds to import: looked for, not loaded."""
 BASE = ("duckdb", "pyarrow", "sklearn", "platformdirs", "tqdm", "click")
 """Modules of the base installation that no backend's row names."""
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "sentence_transformers": "sentence-transformers"}
+EVALUATE = ("ir_measures", "matplotlib", "scipy")
+"""Modules of the extra ``evaluate``, which no backend's row names either."""
+EVALUATE_INSTALL = "pip install 'embedkit[evaluate]'"
+DISTRIBUTIONS = {
+    "ir_measures": "ir-measures",
+    "sklearn": "scikit-learn",
+    "sentence_transformers": "sentence-transformers",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,9 @@ def _libraries() -> Iterator[Check]:
         state: State = "ok" if found == "ok" else "broken"
         remedy = "" if state == "ok" else "pip install embedkit"
         yield Check("library", state, detail, remedy)
+    for module in EVALUATE:
+        state, detail = _module(module)
+        yield Check("evaluate", state, detail, "" if state == "ok" else EVALUATE_INSTALL)
 
 
 def _backends() -> Iterator[Check]:

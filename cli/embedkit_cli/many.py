@@ -185,6 +185,30 @@ def read_queries(path: str) -> Queries:
     return queries
 
 
+def read_asked(path: str) -> tuple[dict[str, str], int]:
+    """Return the queries of a file by id, and the exit code that rows without one ask for.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, holds no query, or two of one id.
+    """
+    from embedkit.errors import SourceError
+
+    found = read_queries(path)
+    asked: dict[str, str] = {}
+    for id, text in found.rows:
+        if asked.setdefault(id, text) != text:
+            raise SourceError(f"{path} holds two queries of the id {id!r}", do="number them anew")
+    if found.rejects:
+        first = found.rejects[0]
+        say(
+            f"{path}: {count(len(found.rejects), 'row')} left out, which hold no query; "
+            f"the first is line {first.line}: {first.reason}"
+        )
+    return asked, 1 if found.rejects else 0
+
+
 def _pick(columns: Sequence[str], path: str) -> str:
     from embedkit.errors import ColumnError
 

@@ -11,10 +11,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
-    "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "numba", "numpy",
-    "pandas", "plotly", "polars", "pyarrow", "pynndescent", "safetensors", "scipy",
-    "sentence_transformers", "sklearn", "tokenizers", "torch", "tqdm", "transformers", "turbovec",
+    "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "ir_measures",
+    "matplotlib", "numba", "numpy", "pandas", "plotly", "polars", "pyarrow", "pynndescent",
+    "safetensors", "scipy", "sentence_transformers", "sklearn", "tantivy", "tokenizers", "torch",
+    "tqdm", "transformers", "turbovec", "usearch",
 }  # fmt: skip
+EXPLAINED = (
+    "index", "search", "collections", "cache", "calibrate", "doctor", "evaluate", "runs", "migrate",
+)  # fmt: skip
 SEARCHING = {"ctranslate2", "duckdb", "numpy", "safetensors", "tokenizers", "turbovec"}
 """What a search may load; anything else heavy would make a person wait for nothing."""
 
@@ -75,16 +79,11 @@ def test_help_and_version_answer_without_click(words: list[str], tmp_path: Path)
 @pytest.mark.parametrize(
     "words",
     [
-        ["--home", ".", "--help"],
-        *(
-            [name, "--help"]
-            for name in ("index", "search", "collections", "cache", "doctor", "runs", "migrate")
-        ),
-        ["completion", "zsh"],
-        ["collections", "--json"],
+        ["--home", ".", "--help"], *([name, "--help"] for name in EXPLAINED),
+        ["evaluate", "search", "--help"], ["completion", "zsh"], ["collections", "--json"],
         ["cache", "--json"],
     ],
-)
+)  # fmt: skip
 def test_explaining_loads_no_library(words: list[str], tmp_path: Path) -> None:
     modules = loaded(f"from embedkit_cli.root import cli; cli({words})", tmp_path)
     assert "embedkit_cli.root" in modules

@@ -56,7 +56,7 @@ def calibrate(
     with embedkit.open(name, home=session.home) as opened:
         if queries is not None and qrels is not None:
             from embedkit.evaluation.judgements import read_qrels
-            from embedkit_cli.commands.evaluate_search import read_asked
+            from embedkit_cli.many import read_asked
 
             asked, code = read_asked(queries)
             found = embedkit.calibrate(opened, asked, read_qrels(qrels), keep=not dry_run)

@@ -150,6 +150,7 @@ def search(
     from embedkit.evaluation.judgements import read_qrels
     from embedkit.evaluation.measures import DEFAULT, check_measures
     from embedkit.evaluation.variant import parse_variant
+    from embedkit_cli.many import read_asked
 
     named = list(check_measures([*(measures or DEFAULT), *least]))
     variant = parse_variant(against) if against is not None else None
@@ -229,6 +230,7 @@ def _unjudged(
     import embedkit
     from embedkit.evaluation.unjudged import SAMPLED, evaluate_without_judgements
     from embedkit_cli.evaluations import print_unjudged
+    from embedkit_cli.many import read_asked
 
     asked, left_out = read_asked(queries) if queries is not None else (None, 0)
     texts = None if asked is None else list(asked.values())
@@ -255,32 +257,6 @@ def _refuse_without_judgements(
     for option, value in given.items():
         if value:
             raise click.UsageError(f"{option} needs judgements: give --queries FILE --qrels FILE")
-
-
-def read_asked(path: str) -> tuple[dict[str, str], int]:
-    """Return the queries of a file by id, and the exit code that rows without one ask for.
-
-    Raises
-    ------
-    SourceError
-        It cannot be read, holds no query, or two of one id.
-    """
-    from embedkit.errors import SourceError
-    from embedkit_cli.many import read_queries
-    from embedkit_cli.text import count
-
-    found = read_queries(path)
-    asked: dict[str, str] = {}
-    for id, text in found.rows:
-        if asked.setdefault(id, text) != text:
-            raise SourceError(f"{path} holds two queries of the id {id!r}", do="number them anew")
-    if found.rejects:
-        first = found.rejects[0]
-        say(
-            f"{path}: {count(len(found.rejects), 'row')} left out, which hold no query; "
-            f"the first is line {first.line}: {first.reason}"
-        )
-    return asked, 1 if found.rejects else 0
 
 
 def _floors(given: tuple[str, ...]) -> Floors:

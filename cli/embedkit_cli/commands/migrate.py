@@ -93,13 +93,9 @@ def _read_queries(path: str | None) -> tuple[dict[str, str] | None, int]:
     """Return the queries by id, and the exit code that rows without one ask for."""
     if path is None:
         return None, 0
-    from embedkit_cli.many import read_queries
-    from embedkit_cli.text import count
+    from embedkit_cli.many import read_asked
 
-    found = read_queries(path)
-    if found.rejects:
-        say(f"{path}: {count(len(found.rejects), 'row')} left out, which hold no query")
-    return dict(found.rows), 1 if found.rejects else 0
+    return read_asked(path)
 
 
 def _read_qrels(path: str | None) -> dict[str, dict[str, float]] | None:
