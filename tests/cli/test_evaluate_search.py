@@ -78,6 +78,7 @@ def test_two_searches_are_compared(run: Any, data: Any, judged: Path) -> None:
     run("index", "queries.csv", "-c", "other", "--id", "id", "--text", "text")
     result = run("evaluate", "search", *FILES, "-c", "questions", "--against", "other", code=2)
     assert "none of the 4 judged records is in collection 'other'" in result.stderr
+    assert data("evaluate", "search", *FILES)["subject"].startswith("questions"), "as used last"
     result = run(
         "evaluate", "search", *FILES, "-c", "questions", "--against", "mode=dense", "--format",
         "table", "--per-query", "each.csv",
@@ -124,7 +125,7 @@ def test_without_judgements_it_says_what_it_measures(run: Any, data: Any, questi
         ([*FILES, "--min", "nonsense=1"], 2, "there is no measure 'nonsense'"),
         ([*FILES, "--against", "mod=dense"], 2, "did you mean 'mode'"),
         ([*FILES, "--against", "run=none.txt"], 1, "there is no file none.txt"),
-        ([*FILES, "--against", "elsewhere"], 1, "elsewhere"),
+        ([*FILES, "--against", "question"], 1, "did you mean 'questions'"),
         ([*FILES, "--where", "nocolumn = 1"], 2, "nocolumn"),
         ([*FILES, "--sample", "3"], 2, "--sample is for measuring without"),
         (["--against", "mode=dense"], 2, "--against needs judgements"),

@@ -214,8 +214,8 @@ def _other(
     changed = dataclasses.replace(task, options=variant.applied(task.options))
     if not variant.collection:
         return changed.measure(opened)
-    name = choose(session, variant.collection)
-    with embedkit.open(name, home=session.home) as collection:
+    # Not by choose: the collection that is compared with is not the one used last.
+    with embedkit.open(variant.collection, home=session.home) as collection:
         return changed.measure(collection)
 
 
