@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.evaluation.calibrating import calibrate
+    from embedkit.evaluation.index_recall import IndexEvaluation, IndexPoint, evaluate_index
     from embedkit.evaluation.results import SearchEvaluation
     from embedkit.evaluation.search import evaluate_search
     from embedkit.types import (
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
         Embeddings,
         Finding,
         Hit,
+        IndexMeasurement,
+        IndexTrial,
         Member,
         Message,
         MigrationReport,
@@ -66,6 +69,9 @@ _WHERE = {
     "index": "api",
     "reranker": "api",
     "calibrate": "evaluation.calibrating",
+    "evaluate_index": "evaluation.index_recall",
+    "IndexEvaluation": "evaluation.index_recall",
+    "IndexPoint": "evaluation.index_recall",
     "evaluate_search": "evaluation.search",
     "SearchEvaluation": "evaluation.results",
     "Collection": "collection",
@@ -77,6 +83,8 @@ _WHERE = {
     "Embeddings": "types",
     "Finding": "types",
     "Hit": "types",
+    "IndexMeasurement": "types",
+    "IndexTrial": "types",
     "Member": "types",
     "Message": "types",
     "MigrationReport": "types",
@@ -99,6 +107,10 @@ __all__ = [
     "EmbedkitError",
     "Finding",
     "Hit",
+    "IndexEvaluation",
+    "IndexMeasurement",
+    "IndexPoint",
+    "IndexTrial",
     "Member",
     "Message",
     "MigrationReport",
@@ -117,6 +129,7 @@ __all__ = [
     "dedupe",
     "delete",
     "embedder",
+    "evaluate_index",
     "evaluate_search",
     "generator",
     "index",

@@ -97,7 +97,7 @@ class AutoBackend(BaseBackend):
     def outgrown(self, rows: int) -> bool:
         """Return whether the choice would be another one; shrinking has to halve the size."""
         if self.exact:
-            return rows > FLAT_ROWS and any(map(_is_installed, COSTS))
+            return rows > FLAT_ROWS and any(map(is_installed, COSTS))
         return rows < FLAT_ROWS // 2
 
     def candidates_for(self, rows: int, dim: int) -> tuple[list[str], dict[str, str]]:
@@ -108,7 +108,7 @@ class AutoBackend(BaseBackend):
         considered, left_out = [], {}
         for name, (start, each) in COSTS.items():
             seconds = start + each * rows * max(1, dim / COST_DIM)
-            if not _is_installed(name):
+            if not is_installed(name):
                 left_out[name] = "not installed"
             elif seconds > allowed:
                 left_out[name] = (
@@ -121,7 +121,7 @@ class AutoBackend(BaseBackend):
 
     def build(self, vectors: Matrix) -> None:
         """Choose where nothing was chosen yet, and build."""
-        if self.exact and self.outgrown(len(vectors)) and _is_installed(DEFAULT):
+        if self.exact and self.outgrown(len(vectors)) and is_installed(DEFAULT):
             self._take(DEFAULT)
         self._delegate.build(vectors)
 
@@ -146,7 +146,7 @@ class AutoBackend(BaseBackend):
         self._delegate.load(folder, rows=rows, dim=dim)
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     """Whether the library of a backend is there; nothing is imported."""
     row: Any = next(row for row in registry.rows("index") if row.name == name)
     return all(importlib.util.find_spec(module) is not None for module in row.requires)

@@ -60,7 +60,7 @@ class TurbovecBackend(BaseBackend):
     tail_share: float = 0.02
     reads_blocks: bool = True
     knob: str = "pool"
-    steps: tuple[float, ...] = (25, 50, 100, 200, 400, 800, 1600)
+    steps: tuple[float, ...] = (15, 25, 50, 100, 200, 400, 800, 1600)
 
     def __init__(self, *, bits: int = 4, pool: int = POOL) -> None:
         if bits not in (2, 3, 4):

@@ -41,7 +41,7 @@ class UsearchBackend(BaseBackend):
     ef_construction : int
         Candidates weighed for the edges of a vector; more make a better graph, slower.
     ef_search : int
-        Candidates weighed for a query; more find more, slower.
+        Candidates weighed for a query; more find more, slower. The library weighs 64 at least.
     dtype : "f32", "f16", "bf16" or "i8"
         How the numbers are kept: in 4, 2, 2 or 1 byte.
     n_jobs : int
@@ -50,7 +50,7 @@ class UsearchBackend(BaseBackend):
 
     name: ClassVar[str] = "usearch"
     knob: str = "ef_search"
-    steps: tuple[float, ...] = (32, 64, 128, 256, 512, 1024, 2048)
+    steps: tuple[float, ...] = (64, 128, 256, 512, 1024, 2048)
     denser: tuple[Mapping[str, Any], ...] = ({"m": 32, "ef_construction": 256},)
 
     def __init__(

@@ -285,7 +285,10 @@ class Run:
                 connection, self._number, status, _ledger_counts(report), report.notes
             )
         self._tell("building the index", 0, 0)
-        self.writer.publish(build_index=status in ("done", "stopped"))
+        manifest = self.writer.publish(build_index=status in ("done", "stopped"))
+        measured = manifest.index.measurement if manifest.index else None
+        if measured is not None and measured.note:
+            report = dataclasses.replace(report, notes=(*report.notes, measured.note))
         return dataclasses.replace(report, seconds=round(time.monotonic() - self._started, 3))
 
     def _report(self, plan: Plan, status: Status, truncated: int, tokens_cut: int) -> Report:

@@ -11,7 +11,6 @@ import numpy as np
 
 from embedkit.errors import EmbedkitError, StorageError
 from embedkit.indexes import contract
-from embedkit.indexes.contract import Built
 from embedkit.indexes.measure import Sampler
 from embedkit.integrity import FileDigest
 from embedkit.store.layout import Layout
@@ -76,7 +75,6 @@ class Indexing:
             self.matrix, metric=self.metric, spec=self.spec, live=self.live, recall=self.recall
         )
         built.index.save(folder)
-        self._say(built)
         files = FileDigest.of(folder / "files.json")
         return IndexEntry(folder.name, self.spec, built.resolved, files, built.measurement)
 
@@ -114,9 +112,4 @@ class Indexing:
         built = contract.kept(index, sampler, self.spec, entry.measurement, self.recall)
         if built is None:
             return None
-        self._say(built)
         return IndexEntry(entry.folder, entry.spec, built.resolved, entry.files, built.measurement)
-
-    def _say(self, built: Built) -> None:
-        if built.measurement.note:
-            _log.warning("%s: %s", self.layout.root.name, built.measurement.note)

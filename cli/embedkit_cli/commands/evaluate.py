@@ -12,6 +12,10 @@ COMMANDS = {
         "embedkit_cli.commands.evaluate_search:search",
         "How relevant the hits are, by judgements or without.",
     ),
+    "index": (
+        "embedkit_cli.commands.evaluate_index:index",
+        "How much of the nearest each index finds, and how fast.",
+    ),
 }
 
 

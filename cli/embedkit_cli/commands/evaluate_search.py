@@ -138,7 +138,7 @@ def search(
     """
     if qrels is not None and queries is None:
         raise click.UsageError("--qrels needs the queries that were judged: --queries FILE")
-    least = _floors(floors)
+    least = read_floors(floors)
     options["mode"] = options["mode"] or session.settings.mode
     given = {name: value for name, value in options.items() if value is not None}
     if qrels is None:
@@ -188,7 +188,7 @@ def _judged(
         write_queries(per_query, found, other)
     if run_file is not None:
         write_run(run_file, found)
-    return _check({key: value.mean for key, value in found.measures.items()}, least)
+    return check_floors({key: value.mean for key, value in found.measures.items()}, least)
 
 
 def _other(
@@ -237,7 +237,9 @@ def _unjudged(
     with embedkit.open(name, home=session.home) as opened:
         found = evaluate_without_judgements(opened, texts, n=sample or SAMPLED, **options)
     print_unjudged(session.format, found)
-    return max(_check({key: value.mean for key, value in found.measures.items()}, least), left_out)
+    return max(
+        check_floors({key: value.mean for key, value in found.measures.items()}, least), left_out
+    )
 
 
 def _refuse_without_judgements(
@@ -259,7 +261,8 @@ def _refuse_without_judgements(
             raise click.UsageError(f"{option} needs judgements: give --queries FILE --qrels FILE")
 
 
-def _floors(given: tuple[str, ...]) -> Floors:
+def read_floors(given: tuple[str, ...]) -> Floors:
+    """Read what ``--min`` was given."""
     floors: Floors = {}
     for text in given:
         name, equals, value = text.rpartition("=")
@@ -272,7 +275,7 @@ def _floors(given: tuple[str, ...]) -> Floors:
     return floors
 
 
-def _check(means: Mapping[str, float], least: Floors) -> int:
+def check_floors(means: Mapping[str, float], least: Floors) -> int:
     """Say which means are below their floors; return the exit code."""
     from embedkit.evaluation.measures import same_measure
 

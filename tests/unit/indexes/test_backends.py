@@ -122,8 +122,8 @@ def test_turbovec_proposes_more_where_scores_are_close() -> None:
     assert ((both >= 0).sum(axis=1) == [wide, POOL]).all()
 
 
-def test_auto_stays_exact_where_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "_is_installed", lambda name: False)
+def test_auto_stays_exact_where_nothingis_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auto, "is_installed", lambda name: False)
     backend = AutoBackend()
     assert not backend.outgrown(10**7)
     backend.build(np.ones((30_000, 1), np.float32))
