@@ -269,7 +269,9 @@ def generator(spec: str = "echo") -> Generator:
     return created
 
 
-def index(spec: str = "auto", *, dim: int, metric: Metric = "cosine") -> VectorIndex:
+def index(
+    spec: str = "auto", *, dim: int, metric: Metric = "cosine", recall: float | None = None
+) -> VectorIndex:
     """Return an empty index that a spec names, to be used alone.
 
     Parameters
@@ -279,6 +281,9 @@ def index(spec: str = "auto", *, dim: int, metric: Metric = "cosine") -> VectorI
     dim : int
         Width of the vectors.
     metric : {"cosine", "inner_product"}
+    recall : float, optional
+        A contract, in (0, 1]: how much of the ten nearest a search is to find on average. The
+        index is tuned until that is sure; ``measurement`` says what was measured.
 
     Raises
     ------
@@ -286,6 +291,6 @@ def index(spec: str = "auto", *, dim: int, metric: Metric = "cosine") -> VectorI
     """
     from embedkit.indexes.dynamic import VectorIndex
 
-    made: VectorIndex = VectorIndex(spec, dim=dim, metric=metric)
+    made: VectorIndex = VectorIndex(spec, dim=dim, metric=metric, recall=recall)
     _: Index = made
     return made

@@ -9,7 +9,6 @@ next, then a denser index is built, and in the end search is exact.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +41,9 @@ EXACT_SINGLES = 20
 DRIFT = 0.1
 """Share of rows that came or went since, past which recall is measured again."""
 LEAST_DRIFT = 1000
-_log = logging.getLogger("embedkit")
+GROWTH = 2
+"""Where no index kept the contract it is tried again at so many times the rows, or so many times
+fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,16 @@ def due(measurement: IndexMeasurement | None, recall: float, rows: int, changed:
     since = max(abs(rows - measurement.rows), abs(changed - measurement.changed))
     exact = not measurement.queries  # nothing but the time is measured: that costs little
     return since > max(0 if exact else LEAST_DRIFT, DRIFT * measurement.rows)
+
+
+def gave_up(measurement: IndexMeasurement | None, rows: int) -> bool:
+    """Whether search was made exact for want of a contract that could be kept, long ago.
+
+    That is tried again where there are twice the rows, or half.
+    """
+    if measurement is None or measurement.queries or not measurement.note:
+        return False
+    return not measurement.rows / GROWTH < rows < measurement.rows * GROWTH
 
 
 def kept(

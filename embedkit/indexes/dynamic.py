@@ -13,11 +13,13 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
-from embedkit.indexes import files
+from embedkit.indexes import contract, files
 from embedkit.indexes.geometry import check_lengths
+from embedkit.indexes.measure import Sampler
+from embedkit.indexes.promise import check_recall
 from embedkit.indexes.rows import RowIndex, Sizes
 from embedkit.integrity import storage_error, write_durably
-from embedkit.types import Metric, Neighbors
+from embedkit.types import IndexMeasurement, Metric, Neighbors
 from embedkit.validate import (
     check_dim,
     check_k,
@@ -51,6 +53,10 @@ class VectorIndex:
         Width of the vectors.
     metric : "cosine" or "inner_product"
         Cosine ignores the length of vectors and queries, the inner product does not.
+    recall : float, optional
+        A contract, in (0, 1]: how much of the ten nearest a search is to find on average. The
+        index is tuned until that is sure, and where it cannot be, search is exact; see
+        ``measurement``. Without one it is used as the spec sets it.
 
     Raises
     ------
@@ -65,8 +71,11 @@ class VectorIndex:
     [[7]]
     """
 
-    def __init__(self, spec: str, *, dim: int, metric: Metric = "cosine") -> None:
+    def __init__(
+        self, spec: str, *, dim: int, metric: Metric = "cosine", recall: float | None = None
+    ) -> None:
         registry.create("index", spec)
+        self.recall = None if recall is None else check_recall(recall)
         self.spec = spec
         self.dim = check_dim(dim)
         self.metric: Metric = check_metric(metric)
@@ -79,6 +88,7 @@ class VectorIndex:
         at = np.flatnonzero(live)
         self._row_of = dict(zip(keys[at].tolist(), at.tolist(), strict=True))
         self._built: RowIndex | None = None
+        self._measured: IndexMeasurement | None = None
         self._fresh = False
 
     def __len__(self) -> int:
@@ -182,6 +192,13 @@ class VectorIndex:
             return self._current().resolved
 
     @property
+    def measurement(self) -> IndexMeasurement | None:
+        """What was measured of the index as it is built now; None where no recall was promised."""
+        with self._lock:
+            self._current()
+            return self._measured
+
+    @property
     def sizes(self) -> Sizes:
         """Vectors that the backend covers, searched exactly beside it, and masked in it."""
         with self._lock:
@@ -206,8 +223,12 @@ class VectorIndex:
             (folder / state).mkdir(parents=True)
             with self._lock:
                 self._write(folder / state)
-            about = {"format": FORMAT, "spec": self.spec, "dim": self.dim, "metric": self.metric}
-            head = files.signed(about | {"state": state})
+            about: dict[str, Any] = {"format": FORMAT, "spec": self.spec, "dim": self.dim}
+            about |= {"metric": self.metric, "state": state}
+            if self.recall is not None:
+                measured = self._measured
+                about |= {"recall": self.recall, "measurement": measured and measured.to_dict()}
+            head = files.signed(about)
             write_durably(folder / HEAD, json.dumps(head, indent=1).encode())
         except OSError as error:
             shutil.rmtree(folder / state, ignore_errors=True)
@@ -246,7 +267,9 @@ class VectorIndex:
             )
         state = folder / str(about["state"])
         files.check(state, do=DO)
-        index = cls(about["spec"], dim=about["dim"], metric=about["metric"])
+        index = cls(
+            about["spec"], dim=about["dim"], metric=about["metric"], recall=about.get("recall")
+        )
         vectors, keys, live = (
             np.load(state / f"{name}.npy", allow_pickle=False)
             for name in ("vectors", "keys", "live")
@@ -257,6 +280,10 @@ class VectorIndex:
         index._built = RowIndex.load(
             state / "base", vectors, metric=index.metric, live=live, ties=index._ties()
         )
+        if about.get("measurement"):
+            index._measured = IndexMeasurement.from_dict(about["measurement"])
+            if index._built.sizes.base:
+                index._built.tune(index._measured.setting)
         index._fresh = True
         return index
 
@@ -281,17 +308,38 @@ class VectorIndex:
             built = built.refreshed(
                 self._vectors[: self._rows], self._live[: self._rows], ties=self._ties()
             )
+        if built is not None and self.recall is not None:
+            built = self._kept(built, self.recall)
         if built is None or built.needs_rebuild:
             self._compact()
-            built = RowIndex.build(
-                self._vectors[: self._rows],
-                metric=self.metric,
-                spec=self.spec,
-                live=self._live[: self._rows],
-                ties=self._ties(),
-            )
+            built = self._build()
         self._built, self._fresh = built, True
         return built
+
+    def _build(self) -> RowIndex:
+        vectors, live = self._vectors[: self._rows], self._live[: self._rows]
+        given: dict[str, Any] = {"metric": self.metric, "live": live, "ties": self._ties()}
+        if self.recall is None:
+            return RowIndex.build(vectors, spec=self.spec, **given)
+        built = contract.build(vectors, spec=self.spec, recall=self.recall, **given)
+        self._measured = built.measurement
+        return built.index
+
+    def _kept(self, index: RowIndex, recall: float) -> RowIndex | None:
+        """Return the index, measured again where it has drifted; None where it is to be built."""
+        sizes, rows = index.sizes, len(self._row_of)
+        changed = sizes.tail + sizes.masked if sizes.base else 0
+        if index.needs_rebuild or contract.gave_up(self._measured, rows):
+            return None
+        if not contract.due(self._measured, recall, rows, changed):
+            return index
+        sampler = Sampler(
+            self._vectors[: self._rows], self._live[: self._rows], self.metric, seed=rows
+        )
+        kept = contract.kept(index, sampler, self.spec, self._measured, recall)
+        if kept is not None:
+            self._measured = kept.measurement
+        return kept.index if kept else None
 
     def _compact(self) -> None:
         """Drop the removed rows where they are many; readers keep the arrays that they have."""

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from embedkit.quantized import Matrix
     from embedkit.types import Mask
 
-GROWTH = 2
-"""Exact search because no index kept the contract: tried again where there are so many times the
-rows, or so many times fewer."""
 _log = logging.getLogger("embedkit")
 
 
@@ -97,9 +94,7 @@ class Indexing:
             return False
         if before.target != self.recall:
             return True
-        gave_up = entry.resolved == "flat" and bool(before.note)
-        rows = int(np.count_nonzero(self.live))
-        return gave_up and not before.rows / GROWTH < rows < before.rows * GROWTH
+        return contract.gave_up(before, int(np.count_nonzero(self.live)))
 
     def _measured(self, entry: IndexEntry, index: RowIndex) -> IndexEntry | None:
         """Return the entry, measured again where the index has drifted."""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.indexes.base import BaseBackend
 from embedkit.protocols import IndexBackend
 from embedkit.testing.measures import (
     clustered_vectors,
     ensure,
     ensure_positions,
+    recall_of,
+    refuses,
     temporary_folder,
 )
 from embedkit.validate import normalize
@@ -50,6 +53,28 @@ def check_index_backend(factory: Callable[[], IndexBackend]) -> None:
         ensure(own >= 0.9, f"{own:.0%} of {rows} vectors were proposed for themselves")
         _check_backend_mask(backend, unit)
         _check_backend_save(factory, backend, unit)
+    _check_backend_knob(factory())
+
+
+def _check_backend_knob(backend: IndexBackend) -> None:
+    """What can be changed after the build is an option, and its last step finds the most."""
+    steps = getattr(backend, "steps", ())
+    if not steps:
+        return
+    ensure(isinstance(backend, BaseBackend), "only a BaseBackend can be tuned")
+    assert isinstance(backend, BaseBackend)
+    refuses("a setting it does not have", backend.tune, {f"no_{backend.knob}": 1})
+    unit = normalize(clustered_vectors(3000, 30))
+    queries = normalize(clustered_vectors(50, 30, seed=1))
+    backend.build(unit)
+    nearest = np.argsort(-(queries @ unit.T), axis=1)[:, :10]
+    recalls = []
+    for step in (steps[0], steps[-1]):
+        backend.tune({backend.knob: step})
+        ensure(backend.setting == {backend.knob: step}, "it is not tuned to what it was told")
+        recalls.append(recall_of(backend.candidates(queries, 10), nearest.tolist()))
+    ensure(recalls[0] <= recalls[1], "its last step finds less than its first")
+    ensure(recalls[1] > 0.99, f"its last step finds {recalls[1]:.1%} only")
 
 
 def _check_backend_mask(backend: IndexBackend, unit: Vectors) -> None:

@@ -180,3 +180,34 @@ def test_a_lost_head_is_damage_not_absence(tmp_path: Path) -> None:
 
 def test_repr_says_what_it_is() -> None:
     assert repr(filled(3)) == "VectorIndex('flat', dim=8, metric='cosine'), 3 vectors"
+
+
+def test_a_contract_is_kept_saved_and_loaded(tmp_path):
+    vectors = clustered_vectors(3000, 30)
+    index = VectorIndex("usearch", dim=30, recall=0.99)
+    index.add(np.arange(3000), vectors)
+    measured = index.measurement
+    assert measured.met
+    assert measured.queries
+    assert (measured.target, measured.rows) == (0.99, 3000)
+    index.save(tmp_path / "index")
+    loaded = VectorIndex.load(tmp_path / "index")
+    assert loaded.recall == 0.99
+    assert loaded.measurement.setting == measured.setting
+    assert loaded._built.backend.setting == measured.setting
+    loaded.remove(np.arange(1200))
+    assert (loaded.measurement.rows, loaded.measurement.met) == (1800, True)
+
+
+def test_without_a_contract_nothing_is_measured():
+    index = VectorIndex("usearch", dim=30)
+    index.add(np.arange(3000), clustered_vectors(3000, 30))
+    assert index.measurement is None
+    with pytest.raises(InvalidInputError, match=r"in \(0, 1\]"):
+        VectorIndex("flat", dim=3, recall=2)
+
+
+def test_exact_search_is_taken_where_the_contract_says_so():
+    index = VectorIndex("usearch", dim=30, recall=1)
+    index.add(np.arange(3000), clustered_vectors(3000, 30))
+    assert (index.resolved, index.measurement.recall) == ("flat", 1)
