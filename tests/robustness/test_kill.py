@@ -87,6 +87,33 @@ def test_a_run_with_quantised_vectors_killed(
     assert len(collection) == 600
 
 
+def test_a_run_with_passages_killed(work, worker, home, tmp_path, logged, monkeypatch):
+    """A record is there with all its passages or not at all, and no passage is embedded again."""
+    monkeypatch.setenv("WORKER_CHUNK", "tokens=12")
+    monkeypatch.setattr(worker, "CHUNK", "tokens=12")
+    kills, expected = 4, {row["id"]: row["text"] for row in worker.rows(300)}
+    for i in range(kills):
+        process = work("index", 300)
+        process.wait_for("embedding", 2 + 2 * i, or_end=True)
+        process.kill()
+        found = seen_by_a_reader(worker, home, tmp_path / "other")
+        assert found.items() <= expected.items()
+        with embedkit.open(
+            "q", home=home, embedder=worker.LoggingEmbedder(tmp_path / "other")
+        ) as reader:
+            for id in list(found)[:20]:
+                assert "".join(p.text for p in reader.passages(id)) == found[id]
+                assert len(reader.passages(id)) == 3
+    assert work("index", 300).end() == 0
+    texts = logged()
+    assert len(set(texts)) == 900
+    assert len(texts) - 900 <= kills * worker.BATCH
+    assert seen_by_a_reader(worker, home, tmp_path / "other") == expected
+    collection = embedkit.open("q", home=home, embedder=worker.LoggingEmbedder(tmp_path / "other"))
+    assert all(finding.ok for finding in collection.check()), collection.check()
+    assert collection.info().passages == 900
+
+
 def same_as_a_clean_run(worker, collection, tmp_path):
     model = worker.LoggingEmbedder(tmp_path / "clean")
     clean = embedkit.open("q", home=tmp_path / "clean-home", embedder=model)

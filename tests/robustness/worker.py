@@ -25,6 +25,8 @@ from embedkit.types import Embeddings, InputType, Precision
 
 DIM = 32
 BATCH = 64
+CHUNK = os.environ.get("WORKER_CHUNK")
+"""How the worker's collection cuts its texts."""
 
 
 class LoggingEmbedder(BaseEmbedder):
@@ -68,7 +70,17 @@ class LoggingEmbedder(BaseEmbedder):
 
 
 def rows(n: int, first: int = 0) -> list[dict[str, object]]:
-    """Return rows of a source, all different."""
+    """Return rows of a source, all different; of several sentences where texts are to be cut."""
+    if CHUNK is not None:
+        # The numbers are at the end of each sentence, since the end is what makes the vector.
+        return [
+            {
+                "id": f"r{i:05}",
+                "text": " ".join(f"Sentence {j} of {j:02}{i:05}." for j in range(6)),
+                "n": i,
+            }
+            for i in range(first, first + n)
+        ]
     return [{"id": f"r{i:05}", "text": f"text {i:05}", "n": i} for i in range(first, first + n)]
 
 
@@ -88,7 +100,8 @@ def main() -> None:
     home, log, action, *arguments = sys.argv[1:]
     small_batches()
     model = LoggingEmbedder(Path(log), 0.01)
-    collection = embedkit.open("q", home=home, embedder=None if action == "migrate" else model)
+    embedder = None if action == "migrate" else model
+    collection = embedkit.open("q", home=home, embedder=embedder, chunk=CHUNK)
     say("ready")
     try:
         globals()[f"do_{action}"](collection, *arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from embedkit.errors import (
     RecordNotFoundError,
     UnsupportedOperationError,
 )
+from embedkit.store import database
 from embedkit.store.manifest import Manifest
 
 CHUNK = "tokens=20,overlap=5"
@@ -346,6 +348,25 @@ def test_a_lost_database_is_mended_with_its_passages(filled, home):
     assert stored(filled) == before
     assert filled.info().chunk == CHUNK
     sound(filled)
+
+
+def test_a_collection_of_before_passages_is_read_as_it_is_and_migrated_by_a_write(
+    opened, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "MIGRATIONS", database.MIGRATIONS[:3])
+        with opened() as before:
+            before.upsert(rows(TEXTS))
+    with opened() as collection:
+        with pytest.raises(duckdb.CatalogException):
+            collection._existing().cursor.execute("FROM passages")
+        assert [hit.passage for hit in collection.search("violin", k=3)] == [None] * 3
+        assert collection.similar("short", k=1)[0].id == "long"
+        assert (collection.info().chunk, collection.info().passages) == (None, None)
+        assert collection.index(rows(TEXTS), dry_run=True).unchanged == 3
+        collection.delete("other")
+        assert collection._existing().query("FROM passages") == []
+        sound(collection)
 
 
 # -- anything at all --------------------------------------------------------------------------
