@@ -145,9 +145,7 @@ class Pairing(Reader):
         import numpy as np
 
         def work(view: View) -> Vectors:
-            rows = np.array([self._found(view, id)[0] for id in ids], np.int64)
-            vectors: Vectors = view.vectors.matrix[rows]
-            return vectors
+            return np.array([self._vector(view, id) for id in ids], np.float32)
 
         return self._read(work)
 

@@ -16,6 +16,7 @@ from embedkit.types import Member, Pair
 
 if TYPE_CHECKING:
     from embedkit.ingest.stage import Progress
+    from embedkit.quantized import Matrix
     from embedkit.store.view import View
     from embedkit.types import Keys, Scores
 
@@ -27,8 +28,11 @@ FETCHED = 2000
 class Groups:
     """Records by their vector. Those of equal text have one and the same, and are a group.
 
+    A record that is cut into passages has the mean of theirs.
+
     Attributes
     ----------
+    matrix : float32 array or CodedMatrix, shape (n, dim)
     rows : int64 array, shape (n_groups,)
         The vector of each group, in the order of their first records.
     seqs : int64 array, shape (n_records,)
@@ -39,6 +43,7 @@ class Groups:
         Number of the first record of each group.
     """
 
+    matrix: Matrix
     rows: Keys
     seqs: Keys
     of: Keys
@@ -66,11 +71,14 @@ def read_groups(view: View, where: str | None) -> Groups:
     else:
         listed = view.cursor.execute("SELECT seq, row FROM records ORDER BY seq").fetchnumpy()
         seqs, rows = np.asarray(listed["seq"], np.int64), np.asarray(listed["row"], np.int64)
+    matrix: Matrix = view.vectors.matrix
+    if view.passages is not None:
+        rows, matrix = view.passages.means(matrix, seqs, rows)
     distinct, first, of = np.unique(rows, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return Groups(distinct[order], seqs, place[of], seqs[first[order]])
+    return Groups(matrix, distinct[order], seqs, place[of], seqs[first[order]])
 
 
 def record_pairs(
@@ -86,7 +94,7 @@ def record_pairs(
     Everything that can be refused is refused before this returns.
     """
     groups = read_groups(view, where)
-    join = Join(view.vectors.matrix, groups.rows, threshold)
+    join = Join(groups.matrix, groups.rows, threshold)
     join.progress = progress
     found = _numbered(groups, join, limit)
     return islice((pair for part in found for pair in _read(view, part)), limit)
@@ -124,7 +132,7 @@ def cluster_members(
 ) -> Iterator[Member]:
     """Yield the records of each cluster; see :meth:`embedkit.Collection.clusters`."""
     groups = read_groups(view, where)
-    join = Join(view.vectors.matrix, groups.rows, threshold)
+    join = Join(groups.matrix, groups.rows, threshold)
     join.progress = progress
     firsts = clusters(join, linkage)
     scores = scores_with(join, firsts)

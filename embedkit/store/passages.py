@@ -16,9 +16,11 @@ import numpy as np
 
 from embedkit.store.database import Connection, scalar
 from embedkit.types import Passage
+from embedkit.validate import normalize
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys
+    from embedkit.quantized import Matrix
+    from embedkit.types import Keys, Vectors
 
 _WHOLE_ROWS = "(SELECT seq, 0 AS part, row FROM records)"
 _ROWS = (
@@ -102,6 +104,35 @@ class Passages:
     def among(self, seqs: Keys) -> Keys:
         """Return the vector rows of the passages of some records."""
         return self.rows[np.isin(self.seqs, seqs)]
+
+    def means(self, matrix: Matrix, seqs: Keys, rows: Keys) -> tuple[Keys, Vectors]:
+        """Return a vector for each record: of one that is cut, the mean of its passages'.
+
+        Parameters
+        ----------
+        matrix : float32 array or CodedMatrix, shape (n, dim)
+        seqs, rows : int64 arrays, shape (n_records,)
+            Numbers of the records, and their own rows.
+
+        Returns
+        -------
+        places : int64 array, shape (n_records,)
+            Where in ``vectors`` the one of each record is; equal texts share one.
+        vectors : float32 array, shape (n_vectors, dim)
+        """
+        first, last = (np.searchsorted(self.seqs, seqs, side) for side in ("left", "right"))
+        known: dict[bytes, int] = {}
+        used: list[Keys] = []
+        places = np.empty(len(seqs), np.int64)
+        for i, (start, stop) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+            several = self.rows[start:stop] if stop > start else rows[i : i + 1]
+            places[i] = known.setdefault(several.tobytes(), len(used))
+            if places[i] == len(used):
+                used.append(several)
+        vectors = np.empty((len(used), matrix.shape[1]), np.float32)
+        for i, several in enumerate(used):
+            vectors[i] = matrix[several].mean(axis=0)
+        return places, normalize(vectors)
 
     def cut(self, seq: int, text: str) -> list[Passage]:
         """Return the passages of a record, whose text is given; none where it is not cut."""

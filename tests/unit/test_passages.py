@@ -153,6 +153,24 @@ def test_neighbours_of_a_record_are_those_of_the_mean_of_its_passages(opened):
     assert [(h.id, h.score) for h in hits] == [(h.id, h.score) for h in expected if h.id != "a"]
 
 
+def test_pairs_are_of_whole_texts_not_of_their_beginnings(opened):
+    collection = opened(chunk=CHUNK)
+    beginning = story("harbour", "harbour", "harbour")
+    texts = {
+        "a": beginning + story("violin", "glacier", "orchid", "bakery", "cinema"),
+        "b": beginning + story("desert", "telescope", "volcano", "airship", "lemon"),
+        "a again": beginning + story("violin", "glacier", "orchid", "bakery", "cinema"),
+        "nearly a": beginning + story("violin", "glacier", "orchid", "bakery", "theatre"),
+    }
+    collection.index(rows(texts))
+    scores = {frozenset((p.id1, p.id2)): p.score for p in collection.pairs(threshold=0.1)}
+    assert len(scores) == 4
+    assert scores[frozenset(("a", "a again"))] == pytest.approx(1, abs=1e-6)
+    near, far = scores[frozenset(("a", "nearly a"))], scores[frozenset(("a", "b"))]
+    assert 1 > near > far
+    assert [p.exact for p in collection.pairs(threshold=0.1)] == [True] + [False] * 3
+
+
 def test_a_reranker_reads_the_passage(filled):
     read = []
 
