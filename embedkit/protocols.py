@@ -41,7 +41,10 @@ class Embedder(Protocol):
         """Width of the vectors."""
 
     # ``precision`` ("int8" or "binary"; absent means "float32") may be a property too: such an
-    # embedder returns the codes of documents beside their vectors (``Embeddings.codes``).
+    # embedder returns the codes of documents beside their vectors (``Embeddings.codes``). And one
+    # whose texts are to be cut into passages by its own tokens, rather than by an estimate, has
+    # ``token_offsets(texts)``, which returns where each token of each text begins, the number of
+    # ``special_tokens`` that stand around every text, and ``max_tokens`` that it reads of one.
 
     def embed(self, texts: Sequence[str], *, input_type: InputType = "document") -> Vectors:
         """Return L2-normalised vectors, shape (n, dim), float32, in the order of the texts."""

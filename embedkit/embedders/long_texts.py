@@ -49,6 +49,8 @@ def token_starts(texts: Sequence[str], starts: Callable[[list[str]], list[Keys]]
         Tokenizes texts of any length; returns where the tokens of each begin, ascending.
     """
     pieces = [(i, start, stop) for i, text in enumerate(texts) for start, stop in _pieces(text)]
+    if not pieces:
+        return []
     found: list[list[Keys]] = [[] for _ in texts]
     read = [texts[i][start:stop] for i, start, stop in pieces]
     for first, last in portions(read):

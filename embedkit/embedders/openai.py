@@ -11,6 +11,7 @@ from embedkit.managed.decode import count_billed
 from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.limits import given_limits
 from embedkit.managed.service import BadAnswerError
+from embedkit.managed.tokens import estimate_tokens
 from embedkit.types import InputType, Precision
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ class OpenAIEmbedder(ManagedEmbedder):
         from embedkit.managed.openai import OpenAIAccount
 
         return OpenAIAccount(self.base_url)
+
+    @property
+    def special_tokens(self) -> int:
+        """Tokens of the prefix of documents, by estimate."""
+        return estimate_tokens(self.document_prefix) if self.document_prefix else 0
 
     def _written(self, text: str, input_type: InputType) -> str:
         prefix = self.query_prefix if input_type == "query" else self.document_prefix

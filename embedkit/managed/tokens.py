@@ -34,10 +34,12 @@ def estimate_offsets(text: str) -> Keys:
     """Return where each token of a text begins, about, in characters: as many as are estimated."""
     import numpy as np
 
+    if not text:
+        return np.zeros(1, np.int64)
     characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
     extra = np.searchsorted(_LONGER, characters, "right")
     # Whole numbers of 1/420 token, so that sums of any length are exact.
-    before = np.cumsum(100 + 105 * extra) if len(text) else np.zeros(1, np.int64)
+    before = np.cumsum(100 + 105 * extra)
     count = estimate_tokens(text)
     return np.searchsorted(before, 420 * np.arange(count, dtype=np.int64), "right")
 

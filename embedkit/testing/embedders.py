@@ -155,6 +155,29 @@ def check_tokens(factory: Factory) -> None:
     assert int(longer[0]) >= 1400, "the tokens of a long text must count what was cut"
 
 
+def check_token_offsets(factory: Factory) -> None:
+    """Where an embedder says where its tokens begin, it is in the text, in order, and all of them.
+
+    Texts are cut into passages by that.
+    """
+    embedder: Any = factory()
+    if not hasattr(embedder, "token_offsets"):
+        return
+    assert embedder.token_offsets([]) == []
+    found = embedder.token_offsets(TEXTS)
+    assert len(found) == len(TEXTS)
+    told = embedder.embed_batch(TEXTS).tokens
+    for place, (text, offsets) in enumerate(zip(TEXTS, found, strict=True)):
+        assert offsets.dtype == np.int64
+        assert offsets.tolist() == sorted(offsets.tolist())
+        assert all(0 <= start < max(len(text), 1) for start in offsets.tolist())
+        if told is not None:
+            counted = len(offsets) + getattr(embedder, "special_tokens", 0)
+            # One more or less, where what stands around a text is estimated apart from it.
+            off = abs(counted - int(told[place]))
+            assert off <= 1, f"{counted} tokens of {text!r}, {told[place]} embedded"
+
+
 def check_codes(factory: Factory) -> None:
     """Where vectors are delivered quantised, codes of documents come along and mean the same."""
     embedder = factory()
@@ -181,6 +204,7 @@ EMBEDDER_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_threads,
     check_similarity,
     check_tokens,
+    check_token_offsets,
     check_codes,
 )
 
