@@ -14,9 +14,10 @@ from embedkit.indexes import exact, planner
 from embedkit.indexes.geometry import unit_queries
 from embedkit.indexes.planner import Decision, Task
 from embedkit.indexes.widening import widened
-from embedkit.types import SearchPlan
+from embedkit.types import Neighbors, SearchPlan
 
 if TYPE_CHECKING:
+    from embedkit.indexes.held import Held
     from embedkit.protocols import IndexBackend
     from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask, Metric, Vectors
@@ -41,10 +42,15 @@ class Ground:
     metric: Metric
     norms: Vectors | None
     ties: Keys | None
-    backend: IndexBackend
+    held: Held
     base: Keys | None
-
     longest: float = 1.0
+
+    @property
+    def backend(self) -> IndexBackend:
+        """The backend, which was read when it was decided to ask it."""
+        assert self.held.loaded is not None
+        return self.held.loaded
 
     def scale(self, queries: Vectors) -> Any:
         """Return what makes similarities of unit vectors scores of the metric."""
@@ -97,6 +103,15 @@ class Search:
         if strategy in ("gather", "scan"):
             return self._exactly(self.queries)
         return self._by_index()
+
+    def neighbors(self, k: int, live: int) -> Neighbors:
+        """Return what was found among so many live rows, k cells for each query."""
+        rows, scores = self.run()
+        missing = k - rows.shape[1]
+        if missing:
+            rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+            scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+        return Neighbors(rows, scores, self.plan(live))
 
     def plan(self, live: int) -> SearchPlan:
         """Return the account of what was done, over so many live rows."""

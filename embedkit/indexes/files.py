@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +34,26 @@ def seal(folder: Path, *, sealed: str | None = None) -> None:
     write_durably(folder / LIST, json.dumps(signed({"files": digests}), indent=1).encode())
 
 
-def check(folder: Path, *, do: str, only: Collection[str] | None = None) -> None:
+def check(folder: Path, *, do: str, only: Callable[[str], bool] | None = None) -> int:
     """Raise DamagedError unless every file is there, whole and the one written.
 
     Parameters
     ----------
-    only : collection of str, optional
-        Names of files: the others are not looked at.
+    only : callable, optional
+        Says of the name of a file whether it is looked at.
+
+    Returns
+    -------
+    int
+        Bytes of all files, of those too that were not looked at.
     """
-    for name, digest in read_signed(folder / LIST, do=do)["files"].items():
-        if only is not None and name not in only:
-            continue
-        FileDigest.from_dict(digest).check(folder / name, thorough=True, do=do)
+    size = 0
+    for name, entry in read_signed(folder / LIST, do=do)["files"].items():
+        digest = FileDigest.from_dict(entry)
+        size += digest.size
+        if only is None or only(name):
+            digest.check(folder / name, thorough=True, do=do)
+    return size
 
 
 def signed(value: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from embedkit.types import Strategy
 
 if TYPE_CHECKING:
+    from embedkit.indexes.held import Held
     from embedkit.protocols import IndexBackend
 
 # Milliseconds, medians on one core of a server CPU with AVX-512 (benchmarks/indexes.py times the
@@ -32,31 +33,43 @@ RESCORE = 1e-6
 """To multiply a number again in float64: every candidate's score is exact in the end."""
 QUERY = 0.03
 """To set out, for each query."""
+COLD = 2.5
+"""In a fresh process every page of the vectors is touched for the first time: a search is so much
+dearer."""
+LOAD_BYTE = 3e-6
+"""To read a byte of an index, to check it, and to set it out."""
 EXACT_BIAS = 1.25
 """An exact search may cost so much more than an approximate one: it is certain."""
 TRUSTED = 4
-"""Of a widened list the first in so many are trusted to be the nearest there are. A list that is
-cut at n lacks some of the true n nearest, mostly towards its end: usearch, which finds 99 % of 10,
-finds 96 % of 100, but 99.5 % of the first 25 of those."""
+"""Of a graph's or a forest's list the first in so many are trusted to be the nearest there are. A
+list that is cut at n lacks some of the true n nearest, mostly towards its end: usearch, which finds
+99 % of 10, finds 96 % of 100, but 99.5 % of the first 25 of those."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds a query takes in a backend: ``fixed + rows * dim * value + n * candidate``."""
+    """What a backend takes, in milliseconds.
+
+    A query takes ``fixed + rows * dim * value + n * candidate``, and getting ready in a fresh
+    process ``load``, beside the reading of its files.
+    """
 
     fixed: float
     value: float
     candidate: float
+    load: float = 10.0
 
 
 COSTS = {
     # A scan over half a byte a dimension; candidates are picked from a heap.
-    "turbovec": Cost(0.1, 7e-9, 1.3e-3),
+    # It makes a random rotation when it is read.
+    "turbovec": Cost(0.1, 7e-9, 1.3e-3, load=75),
     # Graphs: some steps to get near, then every candidate is a step.
-    "usearch": Cost(0.2, 0.0, 1.3e-3),
-    "pynndescent": Cost(0.3, 0.0, 2e-3),
+    "usearch": Cost(0.35, 0.0, 2e-3),
+    # Its import brings numba.
+    "pynndescent": Cost(0.3, 0.0, 2e-3, load=2000),
     # A forest: the nodes it looks at by default, then as many trees' leaves for a candidate.
-    "annoy": Cost(1.0, 0.0, 2.3e-3),
+    "annoy": Cost(0.3, 9e-8, 2.3e-3),
 }
 UNKNOWN = Cost(0.3, 0.0, 2e-3)
 """Of a backend that is not in the table."""
@@ -102,16 +115,26 @@ class Decision:
     asked: int = 0
 
 
-def decide(task: Task, backend: IndexBackend) -> Decision:
+def decide(task: Task, held: Held) -> Decision:
     """Return the cheapest way to the true nearest of the rows that count."""
     if not task.matches:
         return Decision("none", "no row matches")
     exact = _exact(task)[0]
     how = f"{task.matches:,} rows count, " if task.filtered else f"of {task.matches:,} rows "
-    if backend.exact or not task.base:
+    if not task.base:
         return Decision(exact, f"{how}all are scored: the index is exact")
     if not task.inside:
         return Decision(exact, f"{how}none of them in the index yet: all are scored")
+    owed = held.owed
+    if held.spend(COLD * exact_ms(task)):
+        return Decision(exact, f"{how}all are scored: the index would first be read, {owed:.0f} ms")
+    backend = held.get()
+    if backend is None:
+        return Decision(exact, f"{how}all are scored: the index cannot be used")
+    return _weighed(task, backend, exact, how)
+
+
+def _weighed(task: Task, backend: IndexBackend, exact: Strategy, how: str) -> Decision:
     strategy, asked = _approximate(task, backend)
     if asked > deepest(backend):
         return Decision(exact, f"{how}{asked:,} candidates are more than the index serves well")
@@ -129,6 +152,11 @@ def by_index(task: Task, backend: IndexBackend) -> Decision:
     return Decision(strategy, "the index was asked for", asked)
 
 
+def load_ms(name: str, size: int) -> float:
+    """Return what it costs to get a backend ready, of files of so many bytes."""
+    return _cost(name).load + size * LOAD_BYTE
+
+
 def exact_ms(task: Task) -> float:
     """Return what it costs to score every row that counts."""
     return _exact(task)[1]
@@ -136,8 +164,7 @@ def exact_ms(task: Task) -> float:
 
 def cost_of(task: Task, backend: IndexBackend, asked: int) -> float:
     """Return what it costs to ask a backend for so many candidates, and to score them."""
-    name = str(getattr(backend, "resolved", backend.name))
-    cost = COSTS.get(name, UNKNOWN)
+    cost = _cost(str(getattr(backend, "resolved", backend.name)))
     scored = min(asked, task.inside) * task.dim * RESCORE
     one = cost.fixed + task.base * task.dim * cost.value + asked * cost.candidate + scored
     return task.queries * one
@@ -158,6 +185,10 @@ def to_ask(wanted: int, matching: int, among: int) -> int:
     return math.ceil(TRUSTED * enough * among / matching)
 
 
+def _cost(spec: str) -> Cost:
+    return COSTS.get(spec.partition("?")[0], UNKNOWN)
+
+
 def _exact(task: Task) -> tuple[Strategy, float]:
     gather = task.matches * task.dim * GATHER + _per_query(task, task.matches)
     scan = task.rows * task.dim * READ + _per_query(task, task.rows)
@@ -176,7 +207,8 @@ def _score_ms(task: Task, rows: int) -> float:
 
 def _approximate(task: Task, backend: IndexBackend) -> tuple[Strategy, int]:
     if task.inside == task.base:
-        return "index", task.wanted
+        trusted = 1 if backend.takes_mask else TRUSTED
+        return "index", min(task.base, trusted * task.wanted)
     if backend.takes_mask:
         return "allow-list", task.wanted
     asked = to_ask(min(task.wanted, task.inside), task.inside, task.base)

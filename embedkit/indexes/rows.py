@@ -11,15 +11,16 @@ never costs hits.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedkit import registry
-from embedkit.errors import DamagedError, EmbedkitError, FormatVersionError, InvalidInputError
+from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
 from embedkit.indexes import files
 from embedkit.indexes.carry_out import Ground, Search
 from embedkit.indexes.geometry import (
@@ -29,10 +30,11 @@ from embedkit.indexes.geometry import (
     unit_dim,
     unit_rows,
 )
+from embedkit.indexes.held import BACKEND, REBUILD, Held, Unusable, read_backend
 from embedkit.indexes.planner import Task, by_index, decide
 from embedkit.integrity import storage_error
 from embedkit.protocols import IndexBackend
-from embedkit.types import Metric, Neighbors, SearchPlan
+from embedkit.types import Metric, Neighbors
 from embedkit.validate import check_k, check_vectors, normalize
 
 if TYPE_CHECKING:
@@ -48,7 +50,6 @@ MASKED_SHARE = 0.25
 """Share of deleted rows in the base past which a rebuild pays."""
 CELLS = 2**31
 """Answers of one call: beyond, a mistake is likelier than a wish."""
-REBUILD = "rebuild the index: it can always be made again from the vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class RowIndex:
         Names the backend, as in the registry.
     live : bool array, shape (n,)
         Which rows count.
-    backend : IndexBackend
+    backend : IndexBackend or Held
         Built on the rows ``base``.
     base : int64 array, ascending
         Row numbers of the backend's positions.
@@ -89,7 +90,7 @@ class RowIndex:
         metric: Metric,
         spec: str,
         live: Mask,
-        backend: IndexBackend,
+        backend: IndexBackend | Held,
         base: Keys,
         norms: Vectors | None = None,
         ties: Keys | None = None,
@@ -102,7 +103,9 @@ class RowIndex:
             raise InvalidInputError(
                 f"expected live of shape ({len(self._vectors)},), got {self._live.shape}"
             )
-        self._backend = backend
+        if not isinstance(backend, Held):
+            backend = Held(str(getattr(backend, "resolved", backend.name)), backend)
+        self._held = backend
         self._base = base
         self._ties = ties
         self._norms = row_norms(self._vectors, metric) if norms is None else norms
@@ -119,7 +122,7 @@ class RowIndex:
             metric=self.metric,
             norms=self._norms,
             ties=self._ties,
-            backend=self._backend,
+            held=self._held,
             base=None if self._prefix else base,
             longest=_longest(self._norms, base),
         )
@@ -149,7 +152,8 @@ class RowIndex:
             The spec names no backend, one that is not installed, or options it does not have.
         """
         if backend is None:
-            backend = _create(spec)
+            backend = registry.create("index", spec)
+            assert backend is not None
         matrix = plain(vectors)
         rows = np.flatnonzero(live)
         norms = row_norms(matrix, metric)
@@ -187,7 +191,7 @@ class RowIndex:
             metric=self.metric,
             spec=self.spec,
             live=live,
-            backend=self._backend,
+            backend=self._held,
             base=self._base,
             norms=norms,
             ties=ties,
@@ -200,18 +204,27 @@ class RowIndex:
 
     @property
     def backend(self) -> IndexBackend:
-        """What proposes the candidates."""
-        return self._backend
+        """What proposes the candidates.
+
+        Raises
+        ------
+        DamagedError
+            It could not be read.
+        """
+        backend = self._held.get()
+        if backend is None:
+            raise DamagedError(f"the files of {self.spec} cannot be used", do=REBUILD)
+        return backend
 
     @property
     def resolved(self) -> str:
         """Name of the backend that does the work: what ``auto`` chose."""
-        return str(getattr(self._backend, "resolved", self._backend.name))
+        return self._held.name
 
     def tune(self, setting: Mapping[str, float]) -> None:
         """Set what the backend can change once it is built; other backends take no setting."""
         if setting:
-            self._backend.tune(setting)  # type: ignore[attr-defined]
+            self._held.tune(setting)
 
     @property
     def sizes(self) -> Sizes:
@@ -221,14 +234,19 @@ class RowIndex:
     @property
     def needs_rebuild(self) -> bool:
         """Whether a fresh build would make searching worth its cost quicker."""
-        if self._backend.exact:
-            return _outgrown(self._backend, self._count)
-        tail = max(LEAST_TAIL, self._backend.tail_share * len(self._base))
         masked = max(EXACT_ROWS, MASKED_SHARE * len(self._base))
+        changed = len(self._tail) > LEAST_TAIL or self._masked > EXACT_ROWS
+        if len(self._base) and not changed and self._held.loaded is None:
+            return False  # nothing is worth a build, nor worth reading the backend to ask it
+        backend = self._held.get()
+        if backend is None:
+            return True
+        if backend.exact:
+            return _outgrown(backend, self._count)
         return (
-            len(self._tail) > tail
+            len(self._tail) > max(LEAST_TAIL, backend.tail_share * len(self._base))
             or self._masked > masked
-            or (len(self._base) > 0 and _outgrown(self._backend, self._count))
+            or (len(self._base) > 0 and _outgrown(backend, self._count))
         )
 
     def search(
@@ -273,10 +291,12 @@ class RowIndex:
             queries=len(queries),
             filtered=allow is not None,
         )
-        decision = (by_index if measured and task.inside else decide)(task, self._backend)
+        if measured and task.inside:
+            decision = by_index(task, self.backend)
+        else:
+            decision = decide(task, self._held)
         search = Search(self._ground, queries, task, decision, allowed, flags, tail)
-        rows, scores = search.run()
-        return _padded(rows, scores, k, search.plan(self._count))
+        return search.neighbors(k, self._count)
 
     def _allowed(self, allow: Mask | None) -> tuple[Mask | None, int]:
         """Return which rows count (None for all of them), and how many."""
@@ -306,29 +326,43 @@ class RowIndex:
             "prefix": self._prefix,
         }
         try:
-            (folder / "backend").mkdir(parents=True, exist_ok=True)
+            (folder / BACKEND).mkdir(parents=True, exist_ok=True)
             head = json.dumps(files.signed(about), indent=1)
             (folder / "base.json").write_text(head, encoding="utf-8")
             if not self._prefix:
                 np.save(folder / "rows.npy", self._base, allow_pickle=False)
-            if len(self._base):
-                self._backend.save(folder / "backend")
+            backend = self._held.get() if len(self._base) else None
+            if backend is not None:
+                backend.save(folder / BACKEND)
             files.seal(folder)
         except OSError as error:
             raise storage_error(error, folder) from error
 
     @classmethod
     def load(
-        cls, folder: Path, vectors: Matrix, *, metric: Metric, live: Mask, ties: Keys | None = None
+        cls,
+        folder: Path,
+        vectors: Matrix,
+        *,
+        metric: Metric,
+        live: Mask,
+        ties: Keys | None = None,
+        failed: Callable[[Unusable], None] | None = None,
     ) -> RowIndex:
         """Read what ``save`` wrote, every file checked wholly before a backend sees it.
+
+        Parameters
+        ----------
+        failed : callable, optional
+            With it, the backend's own files are checked and read only when a search would gain by
+            it; where they cannot be used this is told why, and every search is exact.
 
         Raises
         ------
         DamagedError
             A file is not what was written, or does not belong to these vectors.
         """
-        files.check(folder, do=REBUILD)
+        size = files.check(folder, do=REBUILD, only=lambda name: not name.startswith(BACKEND))
         about = files.read_signed(folder / "base.json", do=REBUILD)
         if about.get("format") != FORMAT:
             raise FormatVersionError(
@@ -341,33 +375,19 @@ class RowIndex:
         outside = rows > 0 and int(base[-1]) >= len(matrix)
         if about["dim"] != dim or about["metric"] != metric or outside:
             raise DamagedError(f"{folder} was built on other vectors", do=REBUILD)
-        backend = _create(about["spec"])
-        if rows:
-            _load_backend(backend, folder / "backend", rows, unit_dim(dim, metric))
+        load = partial(read_backend, folder, about["spec"], rows, unit_dim(dim, metric))
+        held = Held(about["resolved"], load=load, size=size, failed=failed)
+        if failed is None:
+            held.get()
         return cls(
             matrix,
             metric=metric,
             spec=about["spec"],
             live=live,
-            backend=backend,
+            backend=held,
             base=base,
             ties=ties,
         )
-
-
-def _create(spec: str) -> IndexBackend:
-    backend: IndexBackend = registry.create("index", spec)
-    return backend
-
-
-def _load_backend(backend: IndexBackend, folder: Path, rows: int, dim: int) -> None:
-    try:
-        backend.load(folder, rows=rows, dim=dim)
-    except EmbedkitError as error:
-        raise DamagedError(f"{folder} cannot be read: {error}", do=REBUILD) from error
-    except Exception as error:
-        # The files are the ones written: most likely another version of the library wrote them.
-        raise DamagedError(f"{backend.name} cannot read {folder}: {error}", do=REBUILD) from error
 
 
 def _longest(norms: Vectors | None, base: Keys) -> float:
@@ -377,11 +397,3 @@ def _longest(norms: Vectors | None, base: Keys) -> float:
 def _outgrown(backend: IndexBackend, rows: int) -> bool:
     ask = getattr(backend, "outgrown", None)
     return bool(ask(rows)) if ask else False
-
-
-def _padded(rows: Keys, scores: Vectors, k: int, plan: SearchPlan) -> Neighbors:
-    missing = k - rows.shape[1]
-    if missing:
-        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
-        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-    return Neighbors(rows, scores, plan)

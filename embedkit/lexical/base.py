@@ -100,7 +100,8 @@ class About:
     @classmethod
     def load(cls, folder: Path) -> About:
         """Read what ``save`` wrote, checked first."""
-        files.check(folder, do=REBUILD, only=("words.json", "rows.npy", "digests.npy"))
+        wanted = ("words.json", "rows.npy", "digests.npy")
+        files.check(folder, do=REBUILD, only=wanted.__contains__)
         head = files.read_signed(folder / "words.json", do=REBUILD)
         if (head["format"], head["analysis"]) != (FORMAT, words.ANALYSIS):
             raise FormatVersionError(f"{folder} was made by another embedkit", do=REBUILD)

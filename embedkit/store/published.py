@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.errors import DamagedError
+from embedkit.errors import DamagedError, EmbedkitError
 from embedkit.indexes.rows import RowIndex
 from embedkit.store.database import Connection, translated
 from embedkit.store.layout import Layout
@@ -44,23 +45,46 @@ def live_rows(connection: Connection, rows: int) -> Mask:
 
 
 def open_index(
-    layout: Layout, entry: IndexEntry, matrix: Matrix, metric: Metric, live: Mask
+    layout: Layout,
+    entry: IndexEntry,
+    matrix: Matrix,
+    metric: Metric,
+    live: Mask,
+    failed: Callable[[EmbedkitError], None] | None = None,
 ) -> RowIndex:
     """Open a published index, every file checked first.
+
+    Parameters
+    ----------
+    failed : callable, optional
+        With it, the files of the backend are checked and read when a search would gain by it; where
+        they cannot be used this is told why, and every search is exact.
 
     Raises
     ------
     DamagedError
     """
     folder = layout.root / entry.folder
+
+    def tell(error: EmbedkitError) -> None:
+        assert failed is not None
+        failed(_unusable(layout, error))
+
     try:
         entry.files.check(folder / "files.json")
-        index = RowIndex.load(folder, matrix, metric=metric, live=live)
+        later = None if failed is None else tell
+        index = RowIndex.load(folder, matrix, metric=metric, live=live, failed=later)
     except DamagedError as error:
-        raise DamagedError(
-            f"the index of {layout.root.name!r} cannot be used ({error.message})",
-            do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
-        ) from error
+        raise _unusable(layout, error) from error
     if entry.measurement is not None and index.sizes.base:
         index.tune(entry.measurement.setting)
     return index
+
+
+def _unusable(layout: Layout, error: EmbedkitError) -> EmbedkitError:
+    if not isinstance(error, DamagedError):
+        return error
+    return DamagedError(
+        f"the index of {layout.root.name!r} cannot be used ({error.message})",
+        do=f"searching goes on exactly; mend it with: embedkit rebuild {layout.root.name}",
+    )

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from embedkit.types import Codes, Keys, Mask, Vectors
 
 ENTRY = np.dtype([("content", "V16"), ("vector", "<u8"), ("entry", "<u8")])
-_SAMPLED_ROWS = 512
+_SAMPLED_ROWS = 128
+"""Rows of a large file that are checked when it is opened: reading 512 takes 14 ms, 128 take 4."""
 _BLOCK_BYTES = 2**23
 
 

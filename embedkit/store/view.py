@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
-from embedkit.errors import DamagedError, MissingDependencyError, StorageError
+from embedkit.errors import DamagedError, EmbedkitError, MissingDependencyError, StorageError
 from embedkit.indexes.rows import RowIndex
 from embedkit.store.columns import Column, read_columns
 from embedkit.store.database import (
@@ -25,7 +25,7 @@ from embedkit.store.database import (
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.lexical import HeldLexical, hold_lexical, open_base
-from embedkit.store.manifest import Manifest
+from embedkit.store.manifest import IndexEntry, Manifest
 from embedkit.store.passages import Passages, rows_of_records
 from embedkit.store.published import open_index, open_vectors
 from embedkit.store.records import Records
@@ -132,12 +132,12 @@ class View:
             if loaded is not None:
                 return loaded.refreshed(matrix, self.live)
         if entry is not None:
+            layout, live = self.layout, self.live
+            failed = functools.partial(_index_failed, layout, entry)
             try:
-                return open_index(self.layout, entry, matrix, metric, self.live)
+                return open_index(layout, entry, matrix, metric, live, failed)
             except (StorageError, MissingDependencyError) as error:
-                if _generation(self.layout.manifest) != self.manifest.generation:
-                    raise ReplacedError(self.layout.root / entry.folder) from error
-                _log.warning("%s", error)
+                failed(error)
         return RowIndex.build(matrix, metric=metric, spec="flat", live=self.live)
 
     @property
@@ -285,6 +285,17 @@ class View:
         mask = np.zeros(self.manifest.vector_rows, np.bool_)
         mask[rows] = True
         return mask
+
+
+def _index_failed(layout: Layout, entry: IndexEntry, error: EmbedkitError) -> None:
+    """Say that searches are exact, unless the index is gone because a newer one took its place."""
+    try:
+        current = Manifest.read(layout.manifest).index
+    except (OSError, DamagedError):
+        current = None
+    if current != entry:
+        raise ReplacedError(layout.root / entry.folder) from error
+    _log.warning("%s", error)
 
 
 class _Cursors:

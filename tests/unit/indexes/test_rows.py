@@ -162,7 +162,7 @@ def test_auto_outgrows_its_choice() -> None:
 
 def test_a_backend_that_proposes_too_little_costs_no_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     index, vectors, _live = filled()
-    backend = index._backend
+    backend = index._held.get()
     truth = filled("flat")[0].search(vectors[:5], 7)
     for wrong in (
         np.full((5, 7), -1),
