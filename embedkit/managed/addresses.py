@@ -7,6 +7,7 @@ is the public one, is on this machine, or is the one in the provider's variable.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,8 +55,6 @@ def refuse_foreign(spec: str, collection: str) -> None:
 
 
 def _is_local(address: str) -> bool:
-    import ipaddress
-
     host = urlsplit(address).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

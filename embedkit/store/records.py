@@ -69,7 +69,7 @@ class Records:
         seqs, rows = (np.asarray(found[name], np.int64) for name in ("seq", "row"))
         # They mostly come in order already, and sorting a million takes a tenth of a second.
         if not _ascends(rows, seqs):
-            order = np.lexsort((seqs, rows))
+            order = _order(rows, seqs)
             seqs, rows = seqs[order], rows[order]
             # The same passage twice in a record is one pair.
             again = np.flatnonzero((np.diff(rows) == 0) & (np.diff(seqs) == 0)) + 1
@@ -172,6 +172,13 @@ class _Block:
     def values(self, seq: int) -> list[Any] | None:
         place = self._places.get(seq)
         return None if place is None else [array[place].as_py() for array in self._arrays]
+
+
+def _order(rows: Keys, seqs: Keys) -> Keys:
+    if (np.diff(seqs) >= 0).all():
+        # All but some that share a vector are in order: a stable sort is through at once.
+        return np.argsort(rows, kind="stable")
+    return np.lexsort((seqs, rows))
 
 
 def _ascends(rows: Keys, seqs: Keys) -> bool:

@@ -39,6 +39,10 @@ ENTRY = np.dtype([("content", "V16"), ("vector", "<u8"), ("entry", "<u8")])
 _SAMPLED_ROWS = 128
 """Rows of a large file that are checked when it is opened: reading 512 takes 14 ms, 128 take 4."""
 _BLOCK_BYTES = 2**23
+_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
+_STATE = 0x1BCAA9FBE501B156123C7F2F483D4C9
+_INCREMENT = 0x7757850EA525B941797154742036CF4F
+"""Of the generator of the factors: see ``_factors``."""
 
 
 def content_key(text: str) -> bytes:
@@ -68,10 +72,19 @@ def row_checksums(rows: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _factors(n: int) -> NDArray[np.uint64]:
-    generator = np.random.Generator(np.random.PCG64(0x5EED))
-    factors = generator.integers(0, 2**64, size=n, dtype=np.uint64)
-    factors |= np.uint64(1)
-    return factors
+    """Return odd numbers at random: those of numpy's PCG64 for the seed 0x5EED.
+
+    Made here, since importing ``numpy.random`` takes longer than all else that opening a file does.
+    PCG64 is a linear congruential generator with a permuted output, XSL RR 128/64 (O'Neill, "PCG: a
+    family of simple fast space-efficient statistically good algorithms for random number
+    generation", 2014, section 6.3.3).
+    """
+    state, factors = _STATE, []
+    for _ in range(n):
+        state = (state * _MULTIPLIER + _INCREMENT) % 2**128
+        mixed, turn = (state >> 64) ^ (state % 2**64), state >> 122
+        factors.append((mixed >> turn | mixed << (-turn % 64)) % 2**64 | 1)
+    return np.array(factors, np.uint64)
 
 
 def _entries(keys: Sequence[bytes], stored: NDArray[Any], first_row: int) -> NDArray[np.void]:

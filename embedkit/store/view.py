@@ -24,7 +24,6 @@ from embedkit.store.database import (
 )
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
-from embedkit.store.lexical import HeldLexical, hold_lexical, open_base
 from embedkit.store.manifest import IndexEntry, Manifest
 from embedkit.store.passages import Passages, rows_of_records
 from embedkit.store.published import open_index, open_vectors
@@ -35,6 +34,7 @@ from embedkit.validate import is_unicode, normalize
 
 if TYPE_CHECKING:
     from embedkit.lexical.index import LexicalIndex
+    from embedkit.store.lexical import HeldLexical
     from embedkit.types import Keys, Mask, Vectors
 
 _log = logging.getLogger("embedkit")
@@ -148,6 +148,8 @@ class View:
 
     @functools.cached_property
     def _lexical(self) -> HeldLexical:
+        from embedkit.store.lexical import hold_lexical, open_base
+
         earlier, self._words = self._words, None
         base = None
         try:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from embedkit.errors import DamagedError, StorageError
+from embedkit.store import vectors as module
 from embedkit.store.vectors import (
     ENTRY,
     VectorFile,
@@ -182,3 +183,11 @@ def test_keys_of_contents_differ_by_kind_and_content(vectors):
     assert len(set(KEYS) | set(vector_keys(vectors))) == 20
     assert {len(key) for key in [*KEYS, *vector_keys(vectors)]} == {16}
     assert content_key("caf\u00e9") != content_key("cafe\u0301"), "bytes count, not looks"
+
+
+def test_the_factors_of_checksums_are_those_of_numpy():
+    """Files were written with them: they never change."""
+    generator = np.random.Generator(np.random.PCG64(0x5EED))
+    expected = generator.integers(0, 2**64, size=800, dtype=np.uint64) | np.uint64(1)
+    for n in (1, 2, 193, 800):
+        assert np.array_equal(module._factors(n), expected[:n])
