@@ -416,3 +416,25 @@ def test_whatever_is_indexed_in_turn_ends_as_if_it_were_indexed_at_once(tmp_path
 def test_errors_of_chunks_are_errors_of_ours(opened):
     with pytest.raises(EmbedkitError, match="did you mean 'tokens'"):
         opened(chunk="token=3")
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_words_find_the_passage_that_has_them(filled, mode):
+    hits = filled.search("telescope", k=3, mode=mode)
+    assert hits[0].id == "long"
+    assert "telescope" in hits[0].passage.text
+    assert len({hit.id for hit in hits}) == len(hits)
+    filled.upsert([{"id": "late", "text": TEXTS["other"] + sentence("zeppelin")}])
+    (hit, *_) = filled.search("zeppelin", k=3, mode=mode)
+    assert hit.id == "late"
+    assert "zeppelin" in hit.passage.text
+
+
+@pytest.mark.parametrize("mode", ["lexical", "hybrid"])
+def test_words_that_all_passages_of_one_record_have_bring_other_records_too(opened, mode):
+    collection = opened(chunk=CHUNK)
+    texts = {"near": story(*["lighthouse"] * 60)} | {
+        str(i): story(f"thing{i}", "lighthouse") for i in range(15)
+    }
+    collection.index(rows(texts))
+    assert len({hit.id for hit in collection.search("lighthouse", k=16, mode=mode)}) == 16
