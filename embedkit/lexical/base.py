@@ -274,7 +274,7 @@ class Base:
         parts = []
         for term, times in asked.terms.items():
             part = kinds.term_query(self._schema, FIELD, term, "freq")
-            parts.append(part if times == 1 else kinds.boost_query(part, float(times)))
+            parts.append(part if times == 1 else kinds.boost_query(part, times))
         for terms in asked.alike.values():
             alike = [kinds.term_query(self._schema, FIELD, term, "freq") for term in terms]
             parts.append(kinds.boost_query(kinds.disjunction_max_query(alike), asked.ALIKE))

@@ -8,6 +8,7 @@ addresses (``joe@example.org``), versions (``2.13.0``) and names such as ``C++``
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass, field
@@ -23,6 +24,15 @@ LONGEST = 200
 """Bytes of the longest word that is kept; longer ones are data, not words."""
 LEAST_MISTYPED = 4
 """Letters of the shortest word that may be meant where another is written."""
+COMMON = (
+    "a about an and any are as at be been being between but by can could did do does for from had"
+    " has have he her his how i if in into is it its may me might must my no not of on or our she"
+    " should so such than that the their them then there these they this those to us was we were"
+    " what when where which who whom whose why will with would you your"
+)
+"""English words that a question is put with. In a text they are rarer than in a question, so their
+idf is no measure of what they tell; of other languages idf alone decides."""
+COMMON_SHARE = 0.1
 _REMEMBERED = 100_000
 
 _UNSPACED = (
@@ -167,15 +177,15 @@ class Asked:
 
     Attributes
     ----------
-    terms : dict of str to int
-        How often each is in the query.
+    terms : dict of str to float
+        What each counts: how often it is in the query, and of common words a tenth of that.
     phrases : tuple of tuple of str
         What stands in quotes: terms to be found one after the other.
     alike : dict of str to tuple of str
         For a term that no text holds, terms that are, which it may have been meant to be.
     """
 
-    terms: dict[str, int]
+    terms: dict[str, float]
     phrases: tuple[tuple[str, ...], ...] = ()
     alike: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -187,14 +197,19 @@ class Asked:
 
 def asked(query: str, analyzer: tantivy.TextAnalyzer) -> Asked:
     """Return what a query asks for. Nothing in it is syntax but quotes around a phrase."""
-    terms: dict[str, int] = {}
+    terms: dict[str, float] = {}
     for term in analyzer.analyze(cut(query)):
-        terms[term] = terms.get(term, 0) + 1
+        terms[term] = terms.get(term, 0.0) + (COMMON_SHARE if term in _common() else 1.0)
     phrases = (
         tuple(analyzer.analyze(cut(next(filter(None, match.groups())))))
         for match in _QUOTED.finditer(query)
     )
     return Asked(terms, tuple(phrase for phrase in phrases if len(phrase) > 1))
+
+
+@functools.cache
+def _common() -> frozenset[str]:
+    return frozenset(analyzer().analyze(COMMON))
 
 
 def may_be_mistyped(term: str) -> bool:

@@ -1,6 +1,7 @@
 """One list of two: candidates found by meaning and by words, fused.
 
-A fusion is named by a spec: ``weighted``, ``weighted?dense=0.8``, ``rrf``, ``rrf?k=20&dense=0.6``.
+A fusion is named by a spec: ``weighted``, ``weighted?dense=0.7&norm=minmax``, ``rrf``,
+``rrf?k=20&dense=0.6``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Scores, Vectors
 
 DEFAULT = "weighted"
+NORMS = ("z", "minmax")
 Missing = Callable[[int, "Keys"], "Scores"]
 """The exact dense scores of some rows for a query, by its number."""
 
@@ -125,36 +127,64 @@ class ReciprocalRank:
 class Weighted:
     """The weighted sum of the scores, each list's first brought to a common scale.
 
-    BM25 is divided by the best of its list, so that 0 stays what shares no word. Similarities are
-    stretched so that the best of the list is 1 and the last is 0; a row from the lexical list that
-    is less similar still falls below 0.
+    ``z``: how many standard deviations a score is above the mean of its list. A text that shares
+    no word with the query has the BM25 0 and fills the lexical list up to the length of the dense
+    one; so a code that few texts hold stands out by far, and words that all hold count for little.
+    ``minmax``: similarities from 0, the last of the list, to 1, the best; BM25 divided by the best.
+    A row that only the lexical list has falls below the dense list's least by either.
 
     Parameters
     ----------
     dense : float, 0 to 1
         The weight of the dense list; the lexical one has the rest.
+    norm : {"z", "minmax"}
 
     Source
     ------
     Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM Transactions on
-    Information Systems 42(1), 2023: convex combination, with the lower bound of BM25.
+    Information Systems 42(1), 2023: convex combinations, their normalisations, 0 as the least of
+    BM25. Filling up with zeros is ours.
     """
 
-    dense: float = 0.7
+    dense: float = 0.5
+    norm: Literal["z", "minmax"] = "z"
 
     def __post_init__(self) -> None:
         _check_share(self.dense, "weighted")
+        if self.norm not in NORMS:
+            raise InvalidInputError(
+                f"weighted: expected norm to be one of {', '.join(NORMS)}, got {self.norm!r}"
+            )
 
     def parts(self, lists: Lists) -> tuple[Scores, Scores]:
         """Return what each list adds to the score of each candidate."""
-        listed = lists.dense[lists.dense_rank > 0]
-        low, high = (listed.min(), listed.max()) if len(listed) else (0.0, 1.0)
-        width = high - low if high > low else 1.0
-        similar = np.nan_to_num((lists.dense - low) / width, nan=0.0)
+        near = lists.dense[lists.dense_rank > 0]
+        words = lists.lexical[lists.lexical_rank > 0]
+        words = np.pad(words, (0, max(0, len(near) - len(words))))
+        least = near.min() if len(near) else 0.0
+        similar = np.where(np.isnan(lists.dense), least, lists.dense)
         shared = np.nan_to_num(lists.lexical, nan=0.0)
-        shared = shared / (shared.max(initial=0.0) or 1.0)
+        if self.norm == "minmax":
+            similar = _scaled(similar, near.min(initial=np.inf), near.max(initial=-np.inf))
+            shared = _scaled(shared, 0.0, words.max(initial=0.0))
+        else:
+            similar = _deviations(similar, near)
+            shared = _deviations(shared, words)
         dense, lexical = self.dense * similar, (1 - self.dense) * shared
         return dense.astype(np.float32), lexical.astype(np.float32)
+
+
+def _scaled(scores: Any, low: float, high: float) -> Any:
+    return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
+
+
+def _deviations(scores: Any, listed: Any) -> Any:
+    if not len(listed):
+        return np.zeros_like(scores)
+    spread = float(listed.std())
+    # Scores that are all but equal differ by rounding alone.
+    least = 1e-6 * max(1.0, float(np.abs(listed).max()))
+    return (scores - listed.mean()) / spread if spread > least else np.zeros_like(scores)
 
 
 KINDS: dict[str, type[ReciprocalRank | Weighted]] = {"rrf": ReciprocalRank, "weighted": Weighted}
@@ -180,12 +210,15 @@ def parse(spec: str | None) -> Fusion:
             f"expected a fusion of {', '.join(KINDS)}, got {spec!r}", do=_nearest(spec, KINDS)
         )
     known = [field.name for field in fields(kind)]
-    options: dict[str, float] = {}
+    options: dict[str, Any] = {}
     for name, value in parsed.options.items():
         if name not in known:
             raise InvalidInputError(
                 f"the fusion {parsed.name} has no option {name!r}", do=_nearest(name, known)
             )
+        if name == "norm":
+            options[name] = value
+            continue
         try:
             options[name] = float(value)
         except ValueError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embedkit.store.view import View
     from embedkit.types import Keys, Mask, Scores, Vectors
 
-DEPTH = 100
+DEPTH = 200
 """Candidates that each list brings at least."""
 
 

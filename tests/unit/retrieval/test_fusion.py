@@ -37,7 +37,7 @@ def test_reciprocal_ranks_are_those_of_the_paper() -> None:
 
 
 def test_weighted_scores_are_the_sum_of_their_parts() -> None:
-    fused = fuse(DENSE, LEXICAL, 5, Weighted(dense=0.7), exact)
+    fused = fuse(DENSE, LEXICAL, 5, Weighted(dense=0.7, norm="minmax"), exact)
     wanted = {3: 0.7, 1: 0.7 * 0.75, 2: 0.3, 7: 0.7 * -0.5 + 0.15}
     assert fused.keys[0].tolist() == [3, 1, 2, 7, -1]
     for place, row in enumerate(fused.keys[0][:4].tolist()):
@@ -45,6 +45,34 @@ def test_weighted_scores_are_the_sum_of_their_parts() -> None:
         parts = fused.dense_part[0, place] + fused.lexical_part[0, place]
         assert fused.scores[0, place] == pytest.approx(parts)
     assert fused.scores[0, 4] == -np.inf
+
+
+def test_deviations_are_from_the_mean_of_each_list() -> None:
+    fused = fuse(DENSE, LEXICAL, 4, Weighted(dense=0.6), exact)
+    near, words = np.array([0.9, 0.8, 0.5]), np.array([12.0, 6.0, 0.0])
+    similar = {3: 0.9, 1: 0.8, 2: 0.5, 7: 0.3}
+    shared = {3: 0.0, 1: 0.0, 2: 12.0, 7: 6.0}
+    for place, row in enumerate(fused.keys[0].tolist()):
+        dense = 0.6 * (similar[row] - near.mean()) / near.std()
+        lexical = 0.4 * (shared[row] - words.mean()) / words.std()
+        assert fused.dense_part[0, place] == pytest.approx(dense, abs=1e-5)
+        assert fused.lexical_part[0, place] == pytest.approx(lexical, abs=1e-5)
+
+
+def test_a_code_that_one_text_holds_comes_first() -> None:
+    generator = np.random.default_rng(0)
+    scores = np.sort(generator.normal(0.4, 0.1, 200).astype(np.float32))[::-1]
+    dense = Neighbors(np.arange(200)[np.newaxis], scores[np.newaxis])
+    fused = fuse(dense, listed((150, 9.0), width=200), 3, parse(None))
+    assert fused.keys[0, 0] == 150
+
+
+@pytest.mark.parametrize("norm", ["z", "minmax"])
+def test_equal_scores_tell_nothing(norm: str) -> None:
+    same = listed((4, 0.5), (1, 0.5), (9, 0.5))
+    fused = fuse(same, listed((9, 3.0), (4, 1.0)), 3, parse(f"weighted?norm={norm}"))
+    assert fused.keys[0].tolist() == [9, 4, 1]
+    assert (fused.dense_part == 0).all()
 
 
 def test_what_is_known_of_each_row_is_told() -> None:
@@ -59,8 +87,8 @@ def test_what_is_known_of_each_row_is_told() -> None:
 
 def test_without_exact_scores_a_row_counts_as_the_last() -> None:
     fused = fuse(DENSE, LEXICAL, 4, Weighted(dense=0.5))
-    at = fused.keys[0].tolist().index(7)
-    assert fused.dense_part[0, at] == 0
+    at, last = (fused.keys[0].tolist().index(row) for row in (7, 2))
+    assert fused.dense_part[0, at] == fused.dense_part[0, last]
     assert np.isnan(fused.dense[0, at])
 
 
@@ -80,7 +108,10 @@ def test_one_empty_list_leaves_the_other_as_it_is(spec: str) -> None:
     assert fuse(nothing, nothing, 2, parse(spec)).keys[0].tolist() == [-1, -1]
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["rrf", "rrf?k=1", "weighted"]))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["rrf", "rrf?k=1", "weighted", "weighted?norm=minmax"]),
+)
 def test_what_must_hold_of_any_fusion(seed: int, spec: str) -> None:
     dense, lexical, scores = drawn(seed)
     n = 12
@@ -134,6 +165,7 @@ def drawn(seed: int) -> tuple[Neighbors, Neighbors, np.ndarray]:
         ("weighted?dense=much", "expected a number"),
         ("weighted?dense=1.5", "from 0 to 1"),
         ("weighted?dense=nan", "from 0 to 1"),
+        ("weighted?norm=l2", "expected norm"),
         ("rrf?k=0", "expected k > 0"),
         ("rrf?k=inf", "expected k > 0"),
         ("rrf:60", "expected a fusion"),
