@@ -22,6 +22,7 @@ from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
 from embedkit.store.database import is_interrupt, scalar
+from embedkit.store.sets import note_own_vectors
 from embedkit.store.vectors import vector_keys
 from embedkit.store.writer import Writer
 from embedkit.types import Delivery, Report
@@ -129,6 +130,8 @@ class Run:
             self._source = self._register(stage.choice)
             ensure_columns(connection, {c.name: c.type for c in stage.columns})
             ledger.record_rejects(connection, self._number)
+            if self.request.vectors is not None:
+                note_own_vectors(connection)
             if self.request.retry_failed and self.embedder is not None:
                 self._todo.forgive(self.embedder.model_id)
         self._columns = [column.physical for column in stage.columns]

@@ -63,6 +63,7 @@ class LexicalIndex:
 
     def __init__(self, live: Mask, base: Base | None, tail: Tail) -> None:
         self._live, self._base, self._tail = live, base, tail
+        self._read: dict[int, tuple[str, Sequence[str]]] = {}
         self._analyzer: tantivy.TextAnalyzer = words.analyzer()
         self._covered, self._all = np.zeros_like(live), False
         if base is not None:
@@ -72,32 +73,29 @@ class LexicalIndex:
             self._all = int(np.count_nonzero(self._covered)) == base.texts
 
     @classmethod
-    def of(cls, live: Mask, base: Base | None, texts: Texts) -> LexicalIndex:
-        """Make an index of a base and of the texts beside it, in batches."""
-        return cls(live, base, _tail(_terms(texts)))
-
-    def refreshed(
-        self, live: Mask, rows: Keys, texts: Texts, base: Base | None = None
+    def of(
+        cls, live: Mask, base: Base | None, texts: Texts, earlier: LexicalIndex | None = None
     ) -> LexicalIndex:
-        """Return an index with other rows beside the base.
+        """Make an index of a base and of the texts beside it, in batches.
 
         Parameters
         ----------
-        rows : int64 array
-            The rows beside the base; those that were there before have the same texts still.
-        texts : batches of rows and texts
-            Of those that are new.
-        base : Base or None
-            The base from now on.
+        earlier : LexicalIndex, optional
+            One that may have read the same texts already.
         """
-        held = dict(zip(self._tail.rows.tolist(), self._tail.texts, strict=True))
-        kept = {row: held[row] for row in rows.tolist() if row in held}
-        return LexicalIndex(live, base, _tail(kept | _terms(texts)))
-
-    @property
-    def tail_rows(self) -> Keys:
-        """The rows that are read from memory, ascending."""
-        return self._tail.rows
+        known = earlier._read if earlier is not None else {}
+        analyzer = words.analyzer()
+        read: dict[int, tuple[str, Sequence[str]]] = {}
+        for rows, batch in texts:
+            for row, text in zip(rows.tolist(), batch, strict=True):
+                before = known.get(row)
+                if before is None or before[0] != text:
+                    before = text, analyzer.analyze(words.cut(text))
+                read[row] = before
+        order = sorted(read)
+        index = cls(live, base, Tail(np.array(order, np.int64), [read[row][1] for row in order]))
+        index._read = read
+        return index
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -213,18 +211,3 @@ class LexicalIndex:
         # A word that is new has no frequency there yet; it counts as in what is new.
         holding = {term: base.holding(term) or tail.holding(term) for term in names}
         return Statistics(base.texts, base.mean, holding)
-
-
-def _terms(texts: Texts) -> dict[int, Sequence[str]]:
-    """Return the terms of the text of each row."""
-    analyzer = words.analyzer()
-    return {
-        row: analyzer.analyze(words.cut(text))
-        for rows, batch in texts
-        for row, text in zip(rows.tolist(), batch, strict=True)
-    }
-
-
-def _tail(terms: dict[int, Sequence[str]]) -> Tail:
-    rows = sorted(terms)
-    return Tail(np.array(rows, np.int64), [terms[row] for row in rows])

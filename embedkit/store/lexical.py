@@ -22,7 +22,7 @@ from embedkit.lexical.base import About, Base, LibraryError, write
 from embedkit.lexical.index import LexicalIndex
 from embedkit.store.manifest import OWN_VECTORS, IndexEntry, Manifest
 from embedkit.store.passages import texts_of_rows
-from embedkit.store.sets import current_set
+from embedkit.store.sets import current_set, has_own_vectors
 
 if TYPE_CHECKING:
     from embedkit.store.database import Connection
@@ -54,21 +54,22 @@ def row_texts(
     n : int
         Vector rows that there are.
     own : bool
-        The vectors are the user's, so that records of one row may have different texts; all of
+        Some vectors are the user's, so that records of one row may have different texts; all of
         them are its text.
     """
     if not len(rows):
         return
-    table = f"SELECT row, text FROM {texts_of_rows(connection)}"
-    if own:
-        table = (
-            f"SELECT row, string_agg(DISTINCT text, '\n' ORDER BY text) FROM ({table}) GROUP BY row"
-        )
     wanted = np.zeros(n, np.bool_)
     wanted[rows] = True
     some = len(rows) <= LEAST_TAIL
-    condition = " WHERE row IN (SELECT unnest(?::BIGINT[]))" if some else ""
-    query = f"SELECT * FROM ({table}) AS texts(row, text){condition}"
+    query = f"SELECT row, text FROM {texts_of_rows(connection)}"
+    if some:
+        query += " WHERE row IN (SELECT unnest(?::BIGINT[]))"
+    if own or some:
+        query = (
+            "SELECT row, string_agg(DISTINCT text, '\n' ORDER BY text)"
+            f" FROM ({query}) AS t(row, text) GROUP BY row"
+        )
     # No cursor of its own: it would not know which database is in use.
     connection.execute(query, [rows.tolist()] if some else [])
     while batch := connection.fetchmany(_BATCH):
@@ -131,7 +132,7 @@ def update_lexical(
         entry = None  # its rows are others
     if not build and not rebuild:
         return entry
-    own = writer.settings.model.spec == OWN_VECTORS
+    own = writer.settings.model.spec == OWN_VECTORS or has_own_vectors(connection)
     digests = _digests(connection, len(live), own=own)
     base, missing, stale = None, np.flatnonzero(live), np.empty(0, np.int64)
     if entry is not None and not rebuild:
@@ -220,6 +221,7 @@ def hold_lexical(
     Without a base, and with more texts than a search should read, one is made for this process.
     """
     own = manifest.model.spec == OWN_VECTORS
+    own |= base is not None and base.about.digests is not None
     n = len(live)
     digests = _digests(connection, n, own=own)
     made = None
@@ -232,10 +234,6 @@ def hold_lexical(
     missing = np.flatnonzero(live)
     if base is not None:
         missing, _ = _difference(base.about, live, digests)
-    if earlier is not None and not own and earlier.entry == manifest.lexical:
-        known = earlier.index.tail_rows
-        new = np.setdiff1d(missing, known)
-        index = earlier.index.refreshed(live, missing, row_texts(connection, new, n, own=own), base)
-    else:
-        index = LexicalIndex.of(live, base, row_texts(connection, missing, n, own=own))
+    texts = row_texts(connection, missing, n, own=own)
+    index = LexicalIndex.of(live, base, texts, earlier.index if earlier is not None else None)
     return HeldLexical(manifest.lexical, base, index, made)

@@ -29,6 +29,17 @@ def current_set(connection: Connection) -> int:
     return int(scalar(connection, "SELECT value FROM meta WHERE key = 'vector_set'") or 0)
 
 
+def note_own_vectors(connection: Connection) -> None:
+    """Note that the user brought vectors: records of one row may then have different texts."""
+    if not has_own_vectors(connection):
+        connection.execute("INSERT INTO meta VALUES ('own_vectors', 1)")
+
+
+def has_own_vectors(connection: Connection) -> bool:
+    """Whether the user ever brought vectors for some records."""
+    return bool(scalar(connection, "SELECT value FROM meta WHERE key = 'own_vectors'"))
+
+
 def other_sets(connection: Connection) -> tuple[VectorSet, ...]:
     """Return the sets that the records do not use, in the order of their numbers."""
     rows = connection.execute(
