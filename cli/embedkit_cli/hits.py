@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedkit_cli.output import csv_line, csv_lines, emit, write
@@ -11,9 +11,11 @@ from embedkit_cli.text import count
 
 if TYPE_CHECKING:
     import embedkit
-    from embedkit.types import Hit, SearchPlan, WordShare
+    from embedkit.types import CollectionInfo, Hit, SearchPlan, WordShare
 
 FIXED = ("rank", "id", "score", "text")
+PLACE = ("passage.text", "passage.start", "passage.stop")
+"""Columns of a CSV of hits, at its end, where texts are cut into passages."""
 CARRYING = 3
 """Words of a hit that a table shows; JSON has all."""
 
@@ -21,7 +23,8 @@ CARRYING = 3
 def print_hits(form: str, hits: Sequence[Hit], collection: embedkit.Collection) -> None:
     """Print the hits of one query."""
     if form == "csv":
-        header = [*FIXED, *map(metadata_column, collection.info().columns)]
+        info = collection.info()
+        header = [*FIXED, *map(metadata_column, info.columns), *(PLACE if info.chunk else ())]
         write(csv_lines([flat(hit) for hit in hits], header))
     else:
         emit(form, [hit.to_dict() for hit in hits], lambda: hits_table(hits))
@@ -104,7 +107,11 @@ def describe_plan(plan: SearchPlan) -> str:
 def flat(hit: Hit) -> dict[str, Any]:
     """Return the hit on one level: metadata beside the rest, ``metadata.x`` where names clash."""
     row: dict[str, Any] = {name: getattr(hit, name) for name in FIXED}
-    return row | {metadata_column(name): value for name, value in hit.metadata.items()}
+    row |= {metadata_column(name): value for name, value in hit.metadata.items()}
+    if hit.passage is None:
+        return row
+    place = (hit.passage.text, hit.passage.start, hit.passage.stop)
+    return row | dict(zip(PLACE, place, strict=True))
 
 
 def metadata_column(name: str, taken: Iterable[str] = FIXED) -> str:
@@ -112,20 +119,14 @@ def metadata_column(name: str, taken: Iterable[str] = FIXED) -> str:
     return f"metadata.{name}" if name in taken else name
 
 
-def query_csv_header(columns: Mapping[str, str]) -> str:
-    """Return the header for hits of many queries, from a collection's metadata columns."""
-    return csv_line(["query_id", *FIXED, *_metadata_header(columns)])
+def query_csv_names(info: CollectionInfo) -> list[str]:
+    """Return the columns of hits of many queries, beside the query's id."""
+    metadata = [metadata_column(name, (*FIXED, "query_id")) for name in info.columns]
+    return [*FIXED, *metadata, *(PLACE if info.chunk else ())]
 
 
-def query_csv_lines(
-    query_id: str, hits: Sequence[Hit], columns: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield a line a hit, in the columns of the header."""
+def query_csv_lines(query_id: str, hits: Sequence[Hit], names: Sequence[str]) -> Iterator[str]:
+    """Yield a line a hit, in the columns that are named."""
     for hit in hits:
         row = flat(hit)
-        names = [*FIXED, *_metadata_header(columns)]
         yield csv_line([query_id, *(row.get(name) for name in names)])
-
-
-def _metadata_header(columns: Mapping[str, str]) -> list[str]:
-    return [metadata_column(name, (*FIXED, "query_id")) for name in columns]

@@ -12,8 +12,8 @@ import click
 
 from embedkit.evaluation.judgements import run_lines, trec_field
 from embedkit_cli.failure import say
-from embedkit_cli.hits import hits_table, query_csv_header, query_csv_lines
-from embedkit_cli.output import to_json, write
+from embedkit_cli.hits import hits_table, query_csv_lines, query_csv_names
+from embedkit_cli.output import csv_line, to_json, write
 from embedkit_cli.table import terminal_width
 from embedkit_cli.text import clean, count, cut
 
@@ -130,10 +130,10 @@ def _print(
     if form == "json":
         yield to_json([_as_dict(answer) for answer in answers], indent=2) + "\n"
     elif form == "csv":
-        columns = collection.info().columns
-        yield query_csv_header(columns)
+        names = query_csv_names(collection.info())
+        yield csv_line(["query_id", *names])
         for id, _, hits in answers:
-            yield from query_csv_lines(id, hits, columns)
+            yield from query_csv_lines(id, hits, names)
     elif form == "table":
         for n, (id, text, hits) in enumerate(answers):
             heading = click.style(

@@ -55,7 +55,7 @@ def describe(report: Report) -> str:
         about = "by estimate, " if report.estimated_tokens else ""
         lines.append(
             f"  {about}{count(report.truncated, 'text')} {verb} longer than the model reads: "
-            f"{count(report.tokens_cut, 'token')} left out"
+            f"{count(report.tokens_cut, 'token')} left out; --chunk keeps them in a new collection"
         )
     lines += [f"  {clean(note)}" for note in report.notes]
     return "\n".join(lines)

@@ -36,6 +36,19 @@ def test_a_search_shows_the_passage_and_its_place(run: Any, data: Any, stories: 
     assert "violin" in passage["continuation"]
 
 
+def test_a_csv_of_hits_has_the_passage_and_its_place(run: Any, work: Path, stories: str) -> None:
+    import csv
+
+    (work / "q.csv").write_text("query_id,text\n7,violin number 2\n")
+    for words in (["violin number 2"], ["--queries", "q.csv"]):
+        out = run("search", *words, "-k", "2", "--format", "csv").stdout
+        first, second = csv.DictReader(out.splitlines(keepends=True))
+        start, stop = int(first["passage.start"]), int(first["passage.stop"])
+        assert first["text"] == stories
+        assert first["passage.text"] == stories[start:stop]
+        assert (second["id"], second["passage.text"]) == ("short", "")
+
+
 def test_a_record_shows_its_passages(run: Any, data: Any, stories: str) -> None:
     assert data("show", "long")["text"] == stories
     assert "passages" in run("show", "long", "--format", "table").stdout

@@ -475,3 +475,30 @@ def test_the_ledger_has_bill_and_estimate(filled: Open, cohere_server: CohereSer
     assert report.estimated_tokens == sum(estimate_tokens(row["text"]) for row in rows(100))
     assert counts["cost"] == report.cost
     assert np.isfinite(report.cost or np.nan)
+
+
+def test_passages_are_planned_paid_and_cached_like_texts(
+    cohere_server: CohereServer, home: Path
+) -> None:
+    story = "\n\n".join(f"Chapter {i} tells of the {i}th journey. " * 8 for i in range(12))
+    texts = [{"id": f"r{i}", "text": story.replace("journey", f"journey {i}")} for i in range(5)]
+
+    def opened(name: str) -> Collection:
+        return embedkit.open(
+            name, home=home, embedder=cohere(cohere_server), chunk="tokens=60,overlap=10"
+        )
+
+    collection = opened("q")
+    plan = collection.index(texts, dry_run=True)
+    assert cohere_server.entries() == []
+    first = collection.index(texts, max_texts=20)
+    assert (first.status, first.embedded) == ("stopped", 20)
+    rest = collection.index(texts)
+    assert first.embedded + rest.embedded == plan.embedded
+    assert rest.passages is not None
+    assert plan.passages == sum(len(collection.passages(f"r{i}")) for i in range(5))
+    passages = {p.text for i in range(5) for p in collection.passages(f"r{i}")}
+    assert plan.estimated_tokens == sum(map(estimate_tokens, passages))
+    assert all(estimate_tokens(passage) <= 60 for passage in passages)
+    again = opened("again").index(texts)
+    assert (again.cached, again.embedded, again.new) == (len(passages), 0, 5)
