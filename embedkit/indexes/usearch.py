@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 FILE = "graph.usearch"
 POOL = 32
 """Candidates proposed at least."""
-USUAL, WIDER = 10, 2
-"""A beam that finds the ten nearest misses more of a hundred (256 of 20,000 questions: 0.4 % and
-1.1 %), so each neighbour beyond ten widens it by two."""
 
 
 class UsearchBackend(BaseBackend):
@@ -93,10 +90,10 @@ class UsearchBackend(BaseBackend):
         """Propose the n nearest of the graph and some more."""
         rows = len(self._index)
         wanted = min(rows, max(POOL, n + n // 2))
-        beam = max(wanted, self.ef_search + WIDER * max(0, n - USUAL))
         # The library takes the width of the beam from the index, where other threads would see it
         # change; so many answers are asked for in its place.
-        found = self._index.search(queries, min(rows, beam), threads=1)
+        beam = max(wanted, min(rows, self.ef_search))
+        found = self._index.search(queries, beam, threads=1)
         if len(queries) == 1:  # the library answers one query in another shape
             keys: Keys = found.keys[np.newaxis, :wanted].astype(np.int64)
             return keys
