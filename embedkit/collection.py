@@ -228,15 +228,15 @@ class Collection(Migrating):
     def _plan(self, request: Any) -> Report:
         from embedkit.ingest.prepare import planned_report, stage_and_plan
         from embedkit.ingest.spending import Spending
-        from embedkit.store.database import connect_planner, database_errors
+        from embedkit.store.database import database_errors
         from embedkit.store.ledger import billing_ratio
+        from embedkit.store.restore import connect_to_plan
 
         began = time.monotonic()
         view = self._refreshed()
-        published = view.layout.records(view.manifest.generation) if view else None
-        connection = connect_planner(self._layout, published)
+        connection = connect_to_plan(self._layout, view.manifest if view else None)
         try:
-            with database_errors(published or self._layout.root):
+            with database_errors(self._layout.root):
                 vectors = view.vectors if view else None
                 chunker = self._chunker(self._cuts())
                 _, plan = stage_and_plan(
@@ -276,9 +276,8 @@ class Collection(Migrating):
         from embedkit.store.database import database_errors
         from embedkit.store.writer import Writer
 
-        work = self._layout.work
-        settings = self._settings(own_dim)
-        with self._writing, database_errors(work), Writer(self._layout, settings) as writer:
+        session = Writer(self._layout, self._settings(own_dim), self._kept())
+        with self._writing, database_errors(self._layout.work), session as writer:
             yield writer
 
     def _settings(self, own_dim: int | None) -> Settings:
@@ -300,7 +299,6 @@ class Collection(Migrating):
         ------
         CollectionNotFoundError, CollectionLockedError, StorageError
         """
-        from embedkit.store.passages import drop_orphans
         from embedkit.validate import is_unicode
 
         self._existing()
@@ -308,16 +306,10 @@ class Collection(Migrating):
         listed = [str(ids)] if single else [str(id) for id in ids]
         listed = [id for id in listed if is_unicode(id)]
         with self._writer() as writer:
-            with writer.commit():
-                deleted = writer.connection.execute(
-                    "DELETE FROM records WHERE id IN (SELECT unnest(?::VARCHAR[])) RETURNING id",
-                    [listed],
-                ).fetchall()
-                if deleted:
-                    drop_orphans(writer.connection)
+            deleted = writer.delete(listed)
             if deleted:
                 writer.publish()
-        return len(deleted)
+        return deleted
 
     def rebuild(self, index: str | None = None, *, recall: float | None = None) -> CollectionInfo:
         """Build the index again; readers go on meanwhile.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ WHOLE = 32 * 2**20
 """Bytes up to which a file is checked whole on each open: 32 MiB take about 20 ms."""
 PAGE = 4096
 PAGES = 128
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""What tells files that nobody touched from others: name, inode, size, time of the last change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,19 @@ def _sample(path: Path, size: int) -> str:
             file.seek((size - PAGE) * i // (PAGES - 1))
             digest.update(file.read(PAGE))
     return digest.hexdigest()
+
+
+def stamp(paths: Iterable[Path]) -> Stamp:
+    """Return what tells these files from changed ones."""
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            found.append((str(path), 0, -1, 0))
+        else:
+            found.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+    return tuple(found)
 
 
 def write_durably(path: Path, data: bytes) -> None:

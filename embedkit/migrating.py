@@ -238,17 +238,17 @@ class Migrating(Pairing):
     def _planned(self, request: Request) -> MigrationReport:
         from embedkit.ingest.fill import find_gap
         from embedkit.migration import find_set, planned, refuse_own_vectors
-        from embedkit.store.database import connect_planner, database_errors
+        from embedkit.store.database import database_errors
         from embedkit.store.ledger import billing_ratio
         from embedkit.store.published import open_vectors
+        from embedkit.store.restore import connect_to_plan
 
         began = time.monotonic()
         view = self._existing()
-        published = self._layout.records(view.manifest.generation)
         found = find_set(view.manifest.sets, request.model)
-        connection = connect_planner(self._layout, published)
+        connection = connect_to_plan(self._layout, view.manifest)
         try:
-            with database_errors(published):
+            with database_errors(self._layout.root):
                 refuse_own_vectors(connection, view.vectors, self.name)
                 vectors = open_vectors(self._layout, found) if found else None
                 gap = find_gap(connection, vectors, request.embedder)

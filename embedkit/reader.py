@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from embedkit.retrieval.candidates import Asked
     from embedkit.retrieval.options import SearchOptions, Wanted
     from embedkit.store.view import View
+    from embedkit.store.warm import Warm
     from embedkit.types import Vectors
 
 _ATTEMPTS = 20
@@ -38,6 +39,7 @@ class Reader:
         self._model = ModelChoice(self._layout, embedder)
         self._view: View | None = None
         self._stamp: tuple[int, int, int] | None = None
+        self._warm: Warm | None = None
         self._reading = threading.Lock()
         self._rerankers: dict[str, Reranker] = {}
         self._choosing = threading.Lock()
@@ -61,7 +63,15 @@ class Reader:
         """Let go of the files. The collection can be used again; it then opens them again."""
         with self._reading:
             # Threads may be reading; the files are closed when the last of them lets go.
-            self._view = None
+            self._view, self._warm = None, None
+
+    def _kept(self) -> Warm:
+        """Return what this process keeps of the collection from one call to the next."""
+        from embedkit.store.warm import Warm
+
+        if self._warm is None:
+            self._warm = Warm()
+        return self._warm
 
     def _refreshed(self) -> View | None:
         """Return the view of the last published generation, or None before the first."""
@@ -73,7 +83,7 @@ class Reader:
                 if stamp is None and read_manifest(self._layout) is None:
                     self._view = None
                 else:
-                    self._view = open_view(self._layout, self._view)
+                    self._view = open_view(self._layout, self._view, self._kept().opened)
                 self._stamp = stamp
             return self._view
 
@@ -91,7 +101,7 @@ class Reader:
         for _ in range(_ATTEMPTS):
             view = self._existing()
             try:
-                with database_errors(self._layout.records(view.manifest.generation)):
+                with database_errors(self._layout.records(view.manifest.snapshot)):
                     return work(view)
             except ReplacedError:
                 with self._reading:
@@ -444,7 +454,7 @@ class Reader:
         return found
 
     def _ledger(self, read: Callable[[Any], T]) -> T:
-        return self._read(lambda view: read(view.cursor))
+        return self._read(lambda view: read(view.ledger))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _IN_SOURCE = "(SELECT id FROM staged UNION ALL SELECT id FROM rejects WHERE id IS NOT NULL)"
 
 
+_FEW = 1000
+"""Contents that are looked up one by one, rather than as a table of all that there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The counts of a plan; its lines are in the table ``plan``."""
@@ -103,14 +107,15 @@ def make_plan(
         need_whole(connection)
     else:
         need_passages(connection, chunker, progress)
-    _find_vectors(connection, vectors)
-    refused = _set_refused_aside(connection, known.refused_by)
+    refused = 0
+    if scalar(connection, "SELECT 1 FROM needed LIMIT 1"):
+        _find_vectors(connection, vectors)
+        refused = _set_refused_aside(connection, known.refused_by)
     _number_texts(connection, known.cached)
-    counts = dict(
-        connection.execute("SELECT op, count(*) FROM plan GROUP BY op").fetchall(),
-    )
-    staged = int(scalar(connection, "SELECT count(*) FROM staged"))
-    new, changed = counts.get("new", 0), counts.get("changed", 0)
+    new, changed, staged, failed = connection.execute(
+        "SELECT count(*) FILTER (op = 'new'), count(*) FILTER (op = 'changed'),"
+        " (SELECT count(*) FROM staged), (SELECT count(*) FROM rejects) FROM plan"
+    ).fetchall()[0]
     to_embed, cached, tokens = connection.execute(
         "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
         " coalesce(sum(tokens) FILTER (NOT cached), 0) FROM todo"
@@ -123,7 +128,7 @@ def make_plan(
         changed=changed,
         unchanged=staged - new - changed - refused,
         gone=_gone(connection, source),
-        failed=int(scalar(connection, "SELECT count(*) FROM rejects")),
+        failed=failed,
         to_embed=to_embed,
         cached=cached,
         reused=texts - to_embed,
@@ -167,7 +172,8 @@ def _compare(connection: Connection, columns: Sequence[Column], *, own: bool) ->
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE plan AS"
         " SELECT s.n, CASE WHEN r.id IS NULL THEN 'new' ELSE 'changed' END AS op,"
-        f" {row} AS row, CASE WHEN {row} IS NOT NULL THEN CAST({KNOWN} AS BIGINT) END AS ready"
+        f" {row} AS row, CASE WHEN {row} IS NOT NULL THEN CAST({KNOWN} AS BIGINT) END AS ready,"
+        " r.seq"
         " FROM staged AS s LEFT JOIN records AS r ON r.id = s.id LEFT JOIN own USING (line)"
         f" WHERE r.id IS NULL OR {' OR '.join(differs)}"
     )
@@ -175,7 +181,11 @@ def _compare(connection: Connection, columns: Sequence[Column], *, own: bool) ->
 
 def _find_vectors(connection: Connection, vectors: VectorFile | None) -> None:
     if vectors is not None and vectors.rows:
-        connection.register("stored", _stored(vectors))
+        found = connection.execute(
+            f"SELECT DISTINCT content FROM needed LIMIT {_FEW + 1}"
+        ).fetchall()
+        few = [bytes(content) for (content,) in found] if len(found) <= _FEW else None
+        connection.register("stored", _stored(vectors, few))
         connection.execute(
             "UPDATE needed SET row = found.row FROM (SELECT content, min(stored.row) AS row"
             " FROM (SELECT DISTINCT content FROM needed) JOIN stored USING (content)"
@@ -251,10 +261,15 @@ def _binary(keys: NDArray[np.void]) -> object:
     )
 
 
-def _stored(vectors: VectorFile) -> object:
+def _stored(vectors: VectorFile, wanted: Sequence[bytes] | None) -> object:
+    """Return a table of the contents that there are vectors of: all, or some that are wanted."""
     import numpy as np
     import pyarrow as pa
 
+    if wanted is not None:
+        rows = vectors.find(wanted) if wanted else {}
+        contents = pa.array(list(rows), pa.binary(16))
+        return pa.table({"content": contents, "row": pa.array(list(rows.values()), pa.int64())})
     content = _binary(vectors.contents)
     return pa.table({"content": content, "row": np.arange(vectors.rows, dtype=np.int64)})
 

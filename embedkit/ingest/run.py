@@ -20,11 +20,11 @@ from embedkit.ingest.todo import Todo, in_range
 from embedkit.managed.budget import BudgetReached
 from embedkit.protocols import Embedder
 from embedkit.store import ledger
-from embedkit.store.columns import ensure_columns
+from embedkit.store.columns import ensure_columns, read_columns
 from embedkit.store.database import is_interrupt, scalar
-from embedkit.store.sets import note_own_vectors
+from embedkit.store.sets import has_own_vectors, note_own_vectors
 from embedkit.store.vectors import vector_keys
-from embedkit.store.writer import Writer
+from embedkit.store.writer import MOST_KEYS, Writer
 from embedkit.types import Delivery, Report
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Run:
         self._started = time.monotonic()
         self._next_publication = self._started + PUBLISH_SECONDS
         self._number = 0
+        self._small = False
         self._source = 0
 
     def execute(self) -> Report:
@@ -124,22 +125,26 @@ class Run:
         return np.array([rows[key] for key in keys], np.int64)
 
     def _begin(self, stage: Stage, plan: Plan) -> None:
-        connection = self.writer.connection
-        with self.writer.commit():
+        connection, changes = self.writer.connection, self.writer.changes
+        self._small = plan.new + plan.changed <= MOST_KEYS
+        known = read_columns(connection)
+        forgives = self.request.retry_failed and self.embedder is not None
+        same = all(column in known for column in stage.columns)
+        brings = self.request.vectors is not None and not has_own_vectors(connection)
+        with self.writer.commit(noted=self._small and same and not forgives and not brings):
             self._number = ledger.start_run(connection, self.request.source.label)
             self._source = self._register(stage.choice)
-            ensure_columns(connection, {c.name: c.type for c in stage.columns})
-            ledger.record_rejects(connection, self._number)
-            if self.request.vectors is not None:
+            changes.add("run", [self._number])
+            if not same:
+                ensure_columns(connection, {c.name: c.type for c in stage.columns})
+            if plan.failed:
+                ledger.record_rejects(connection, self._number)
+            if brings:
                 note_own_vectors(connection)
-            if self.request.retry_failed and self.embedder is not None:
+            if forgives and self.embedder is not None:
                 self._todo.forgive(self.embedder.model_id)
         self._columns = [column.physical for column in stage.columns]
-        self._others = [
-            name
-            for (name,) in connection.execute("SELECT physical FROM columns").fetchall()
-            if name not in self._columns
-        ]
+        self._others = [c.physical for c in known if c.physical not in self._columns]
         self._first_seq = int(scalar(connection, "SELECT coalesce(max(seq), -1) + 1 FROM records"))
         self.counts.failed = plan.failed
         self.counts.notes += plan_notes(self.request, plan)
@@ -147,7 +152,9 @@ class Run:
     def _register(self, choice: Choice) -> int:
         connection = self.writer.connection
         name = self.request.source.name
-        number, _ = known_source(connection, name)
+        number, before = known_source(connection, name)
+        if number is not None and before == choice:
+            return number
         if number is None:
             number = int(scalar(connection, "SELECT coalesce(max(source), 0) + 1 FROM sources"))
             connection.execute("INSERT INTO sources (source, name) VALUES (?, ?)", [number, name])
@@ -155,6 +162,7 @@ class Run:
             "UPDATE sources SET text_columns = ?, id_column = ? WHERE source = ?",
             [list(choice.text), choice.id, number],
         )
+        self.writer.changes.add("source", [number])
         return number
 
     # -- records --------------------------------------------------------------------------------
@@ -162,7 +170,8 @@ class Run:
     def _apply_known(self, plan: Plan) -> None:
         """Commit everything that needs no embedding, in one step: texts may have changed places."""
         new = changed = 0
-        with self.writer.commit():
+        moves = bool(plan.unchanged) and not self.request.partial
+        with self.writer.commit(noted=self._small and not moves):
             if plan.new or plan.changed:
                 new, changed = self._apply(KNOWN)
             if plan.unchanged and not self.request.partial:
@@ -187,6 +196,8 @@ class Run:
         """
         connection = self.writer.connection
         lines = f"p.ready = {ready}"
+        if self._small:
+            self._note(lines)
         condition = f"{lines} AND {in_range(connection, 'plan AS p', lines)}"
         values = ["s.id", "s.text", "p.row", str(self._source)]
         values += [f"s.{name}" for name in self._columns]
@@ -213,6 +224,14 @@ class Run:
             f" WHERE p.op = 'changed' AND {condition}) AS c WHERE records.id = c.id"
         )
         return counts.get("new", 0), counts["changed"]
+
+    def _note(self, lines: str) -> None:
+        """Note which records some lines of the plan are about to change."""
+        found = self.writer.connection.execute(
+            f"SELECT p.seq, p.n FROM plan AS p WHERE {lines}"
+        ).fetchall()
+        self.writer.note_records([seq for seq, _ in found if seq is not None])
+        self.writer.changes.add("seq", [self._first_seq + n for seq, n in found if seq is None])
 
     # -- embedding ------------------------------------------------------------------------------
 
@@ -255,7 +274,7 @@ class Run:
         wanted = [keys[place] for place in delivery.places]
         row = writer.vectors.append(wanted, embeddings.vectors, embeddings.codes)
         batch = ledger_entry(delivery, row)
-        with writer.commit():
+        with writer.commit(noted=self._small):
             self._todo.set_rows(numbers, row)
             new, changed = self._apply(row)
             ledger.record_batch(writer.connection, self._number, batch)
@@ -266,7 +285,7 @@ class Run:
     def _reject(self, numbers: list[int], delivery: Delivery) -> None:
         assert self.embedder is not None
         reason = delivery.failure or "no reason was given"
-        with self.writer.commit():
+        with self.writer.commit(noted=self._small and not delivery.final):
             for number in numbers:
                 self.counts.failed += self._todo.reject(number, reason, self._number)
                 if delivery.final:
@@ -283,7 +302,7 @@ class Run:
         connection = self.writer.connection
         truncated, tokens_cut = ledger.cut_texts(connection, self._number)
         report = self._report(plan, status, truncated, tokens_cut)
-        with self.writer.commit():
+        with self.writer.commit(noted=True):
             ledger.finish_run(
                 connection, self._number, status, _ledger_counts(report), report.notes
             )

@@ -7,9 +7,10 @@ bounded memory and spills to disk, so a source may be of any size and is read on
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +28,23 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is (0: unknown)."""
 
 _SAMPLE_ROWS = 500
+
+
+class _Values(Sequence[str]):
+    """Texts that are read when the first of them is asked for."""
+
+    def __init__(self, read: Callable[[], list[str]]) -> None:
+        self._read = read
+
+    @functools.cached_property
+    def _values(self) -> list[str]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._values[place]
 
 
 class Stage:
@@ -49,6 +67,7 @@ class Stage:
         self.rows = 0
         self.unread = 0
         """Rows of which not even the id is known."""
+        self._made = False
         self._raw: dict[str, str] = {}
         self._spelled: dict[str, str] = {}
         """The first spelling of each column's name, by the name without case."""
@@ -69,9 +88,7 @@ class Stage:
         ------
         SourceError, ColumnError
         """
-        run = self.connection.execute
-        run("CREATE OR REPLACE TEMP TABLE raw (n BIGINT, line BIGINT)")
-        run(
+        self.connection.execute(
             "CREATE OR REPLACE TEMP TABLE rejects"
             " (line BIGINT, reason VARCHAR, excerpt VARCHAR, id VARCHAR)"
         )
@@ -135,6 +152,8 @@ class Stage:
     def _prepare(self, table: pa.RecordBatch) -> list[str]:
         """Make ``raw`` fit the batch and return its names for the batch's columns."""
         names = []
+        if not self._made and len(table.schema):
+            self._make(table)
         for field in table.schema:
             kind = sql_type(field)
             name = self._spelled.setdefault(field.name.casefold(), field.name)
@@ -153,20 +172,34 @@ class Stage:
             names.append(self._physical(name))
         return names
 
+    def _make(self, table: pa.RecordBatch) -> None:
+        """Make ``raw`` with the columns of the first batch: adding them one by one takes longer."""
+        columns = ["n BIGINT", "line BIGINT"]
+        for field in table.schema:
+            name = self._spelled.setdefault(field.name.casefold(), field.name)
+            if name not in self._raw:
+                self._raw[name] = sql_type(field)
+                columns.append(f"{self._physical(name)} {self._raw[name]}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE raw ({', '.join(columns)})")
+        self._made = True
+
     def _physical(self, name: str) -> str:
         return f"c{list(self._raw).index(name)}"
 
     def _samples(self) -> list[Sample]:
-        samples = []
-        for name, kind in self._raw.items():
-            column = self._physical(name)
-            rows = self.connection.execute(
-                f"SELECT left(CAST({column} AS VARCHAR), 300) FROM"
-                f" (SELECT {column} FROM raw WHERE trim(CAST({column} AS VARCHAR)) <> ''"
-                f" ORDER BY n LIMIT {_SAMPLE_ROWS})"
-            ).fetchall()
-            samples.append(Sample(name, kind, [row[0] for row in rows]))
-        return samples
+        # Where names are enough to choose by, no value is looked at.
+        return [
+            Sample(name, kind, _Values(functools.partial(self._sample_of, self._physical(name))))
+            for name, kind in self._raw.items()
+        ]
+
+    def _sample_of(self, column: str) -> list[str]:
+        rows = self.connection.execute(
+            f"SELECT left(CAST({column} AS VARCHAR), 300) FROM"
+            f" (SELECT {column} FROM raw WHERE trim(CAST({column} AS VARCHAR)) <> ''"
+            f" ORDER BY n LIMIT {_SAMPLE_ROWS})"
+        ).fetchall()
+        return [row[0] for row in rows]
 
     # -- from raw rows to records ---------------------------------------------------------------
 
@@ -187,12 +220,18 @@ class Stage:
             f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {', '.join(selected)} FROM raw"
         )
         self.connection.execute("DROP TABLE raw")
-        if self.choice.id is None:
-            self._reject("text IS NULL", "'the text is empty'")
-            self._derive_ids()
-        else:
+        named = self.choice.id is not None
+        no_id, no_text, again = self.connection.execute(
+            "SELECT count(*) FILTER (id IS NULL), count(*) FILTER (text IS NULL),"
+            " count(id) - count(DISTINCT id) FROM staged"
+        ).fetchall()[0]
+        if named and no_id:
             self._reject("id IS NULL", "'the id is empty'")
+        if no_text:
             self._reject("text IS NULL", "'the text is empty'")
+        if not named:
+            self._derive_ids()
+        elif again:
             self._reject_duplicates()
 
     def _metadata(self) -> dict[str, str | None]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
 from embedkit.errors import CollectionLockedError, DamagedError, StorageError
 from embedkit.quantized import row_bytes
 from embedkit.store.database import (
     committed,
-    connect_reader,
     expected_commits,
     scalar,
     translated,
@@ -22,6 +20,7 @@ from embedkit.store.manifest import IndexEntry, Manifest, VectorSet
 from embedkit.store.passages import largest_row
 from embedkit.store.published import open_vectors
 from embedkit.store.sets import current_set
+from embedkit.store.snapshot import Snapshot
 from embedkit.store.vectors import file_size
 from embedkit.types import Finding
 
@@ -49,11 +48,10 @@ def check(layout: Layout, *, thorough: bool = True) -> list[Finding]:
 
 def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Finding]:
     yield Finding("manifest", True, f"generation {manifest.generation}")
-    path = layout.records(manifest.generation)
     yield _finding(
         layout,
         "records",
-        lambda: check_records(path, manifest, thorough=thorough),
+        lambda: check_records(layout, manifest, thorough=thorough),
         f"{manifest.records:,} records",
     )
     yield _finding(
@@ -95,15 +93,17 @@ def _parts(layout: Layout, manifest: Manifest, thorough: bool) -> Iterator[Findi
         )
 
 
-def check_records(path: Path, manifest: Manifest, *, thorough: bool) -> None:
+def check_records(layout: Layout, manifest: Manifest, *, thorough: bool) -> None:
     """Raise StorageError unless the published records are what was written."""
+    path = layout.records(manifest.snapshot)
     manifest.database.check(path, thorough=thorough)
-    connection = connect_reader(path)
+    snapshot = Snapshot(layout, manifest)
     try:
+        snapshot.advance(manifest)
         with translated(path):
-            count = scalar(connection, "SELECT count(*) FROM records")
+            count = scalar(snapshot.cursor(manifest), "SELECT count(*) FROM records")
     finally:
-        connection.close()
+        snapshot.close()
     if count != manifest.records:
         raise DamagedError(f"{path} holds {count:,} records, expected {manifest.records:,}")
 

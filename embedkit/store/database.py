@@ -96,6 +96,35 @@ def connect_writer(layout: Layout) -> Connection:
         return connection
 
 
+def connect_host(layout: Layout) -> Connection:
+    """Open a database in memory to which ``attach_work`` attaches the writer's own."""
+    host = duckdb.connect(":memory:", config=_WRITER)
+    _bound_memory(host, layout.temporary)
+    # A checkpoint writes parts of the tables again; a snapshot makes one, and so does a long log.
+    host.execute("PRAGMA disable_checkpoint_on_shutdown")
+    return host
+
+
+def attach_work(host: Connection, layout: Layout) -> Connection:
+    """Open the writer's own database, made or migrated as needed. The lock must be held."""
+    connection = host.cursor()
+    try:
+        connection.execute(f"ATTACH {quote_text(str(layout.work))} AS work")
+        connection.execute("USE work")
+        migrate(connection)
+    except BaseException:
+        detach_work(connection)
+        raise
+    return connection
+
+
+def detach_work(connection: Connection) -> None:
+    """Close what ``attach_work`` opened: file and lock are let go of."""
+    connection.execute("USE memory")
+    connection.execute("DETACH DATABASE IF EXISTS work")
+    connection.close()
+
+
 def _hide_bar(connection: Connection) -> None:
     """Keep DuckDB from drawing a bar on stdout, amid our data, where it thinks a person looks."""
     # In Jupyter without ipywidgets it cannot draw one, and refuses even to be told not to.
@@ -257,6 +286,9 @@ def migrate(connection: Connection) -> None:
         with transaction(connection):
             step(connection)
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", [number])
+    if 0 < version < len(MIGRATIONS):
+        # So that it differs from what was published, which has the schema of before.
+        connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'commits'")
 
 
 def _meta(connection: Connection, key: str) -> int:
@@ -281,17 +313,26 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def commit(connection: Connection, layout: Layout) -> Iterator[None]:
+def commit(
+    connection: Connection, layout: Layout, counted: Callable[[int], None] | None = None
+) -> Iterator[None]:
     """Commit a transaction and count it, in the database and in a file beside it.
 
     The count beside the database is how a loss is noticed: DuckDB opens a file whose write-ahead
     log was cut with fewer rows and no word.
+
+    Parameters
+    ----------
+    counted : callable, optional
+        Is told the count.
     """
     with transaction(connection):
         yield
         query = "UPDATE meta SET value = value + 1 WHERE key = 'commits' RETURNING value"
         count = int(scalar(connection, query))
     write_commits(layout, count)
+    if counted is not None:
+        counted(count)
 
 
 def write_commits(layout: Layout, commits: int) -> None:

@@ -15,7 +15,7 @@ from embedkit.indexes.measure import Sampler
 from embedkit.integrity import FileDigest
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import IndexEntry
-from embedkit.store.published import open_index
+from embedkit.store.published import Opened, open_index
 from embedkit.types import Metric
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Indexing:
     metric: Metric
     spec: str
     recall: float
+    opened: Opened | None = None
+    """The index that this process has open already."""
 
     def up_to_date(self, entry: IndexEntry | None, generation: int) -> IndexEntry | None:
         """Return the entry of an index that serves: the one there is, measured again, or a new one.
@@ -80,7 +82,15 @@ class Indexing:
         if entry.spec != self.spec or self._outgrown(entry):
             return None
         try:
-            index = open_index(self.layout, entry, self.matrix, self.metric, self.live)
+            index = open_index(
+                self.layout,
+                entry,
+                self.matrix,
+                self.metric,
+                self.live,
+                opened=self.opened,
+                unchanged=True,
+            )
         except EmbedkitError:
             return None  # damaged, or its library is gone
         if index.needs_rebuild:

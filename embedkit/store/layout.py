@@ -85,8 +85,12 @@ class Layout:
         return self.root / f"{stem}.{ENDINGS[precision]}", self.root / f"{stem}.keys"
 
     def records(self, generation: int) -> Path:
-        """Return the path of a generation's records, read-only once published."""
+        """Return the path of a snapshot of the records, read-only once published."""
         return self.root / f"records-{generation}.duckdb"
+
+    def delta(self, snapshot: int) -> Path:
+        """Return the path of what later generations changed in a snapshot of the records."""
+        return self.root / f"records-{snapshot}.delta"
 
     def index(self, generation: int) -> Path:
         """Return the folder of an index that was built for a generation."""

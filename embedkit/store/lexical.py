@@ -111,6 +111,22 @@ def _difference(about: About, live: Mask, digests: Any) -> tuple[Keys, Keys]:
     return np.flatnonzero(wanted & ~right), np.flatnonzero(covered & ~right)
 
 
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """How many rows may change until an index must be compared with the records again."""
+
+    entry: IndexEntry
+    rows: int
+
+    def covers(self, entry: IndexEntry) -> bool:
+        """Whether that index need not be looked at."""
+        return self.entry == entry and self.rows >= 0
+
+    def less(self, changed: int) -> Slack:
+        """Return what is left after some changes."""
+        return Slack(self.entry, self.rows - changed)
+
+
 # -- writing ------------------------------------------------------------------------------------
 
 
@@ -132,6 +148,9 @@ def update_lexical(
         entry = None  # its rows are others
     if not build and not rebuild:
         return entry
+    slack = writer.lexical_slack
+    if entry is not None and not rebuild and slack is not None and slack.covers(entry):
+        return entry
     own = writer.settings.model.spec == OWN_VECTORS or has_own_vectors(connection)
     digests = _digests(connection, len(live), own=own)
     base, missing, stale = None, np.flatnonzero(live), np.empty(0, np.int64)
@@ -147,6 +166,7 @@ def update_lexical(
         else:
             removed = len(stale) > max(LEAST_TAIL, REMOVED_SHARE * held)
             if not removed and len(missing) <= LEAST_TAIL:
+                writer.lexical_slack = Slack(entry, LEAST_TAIL - len(missing))
                 return entry
             if removed:
                 base, missing = None, np.flatnonzero(live)

@@ -19,6 +19,7 @@ from embedkit.indexes.promise import RECALL
 from embedkit.integrity import FileDigest, storage_error, write_durably
 from embedkit.protocols import Embedder
 from embedkit.quantized import precision_of, row_width
+from embedkit.store.deltas import Delta
 from embedkit.types import IndexMeasurement, Metric, Precision
 from embedkit.validate import check_metric
 
@@ -158,8 +159,10 @@ class Manifest:
     It can be made again, so an embedkit that does not know of it may read the rest."""
     chunk: str | None = None
     """How texts are cut into passages; None where they are not."""
+    delta: Delta | None = None
+    """What was changed since the snapshot that ``database`` describes; None where nothing was."""
     format: int = PLAIN
-    updated: datetime = field(default_factory=lambda: datetime.now(UTC))
+    updated: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
     @property
     def vectors(self) -> VectorSet:
@@ -167,12 +170,17 @@ class Manifest:
         return VectorSet(self.vector_set, self.model, self.vector_rows)
 
     @property
+    def snapshot(self) -> int:
+        """The generation whose snapshot the records are in, but for what the delta changed."""
+        return self.delta.snapshot if self.delta else self.generation
+
+    @property
     def _least_format(self) -> int:
         """The oldest format that says it all, so that an embedkit that knows less refuses."""
         if self.chunk is not None:
             return FORMAT
         plain = self.model.precision == "float32" and not self.vector_set and not self.sets
-        if self.recall != RECALL:
+        if self.recall != RECALL or self.delta is not None:
             return FORMAT
         return PLAIN if plain else QUANTIZED
 
@@ -202,6 +210,8 @@ class Manifest:
             body["lexical"] = self.lexical.to_dict()
         if self.chunk is not None:
             body["chunk"] = self.chunk
+        if self.delta is not None:
+            body["delta"] = asdict(self.delta)
         body["sha256"] = _digest(body)
         return (json.dumps(body, indent=2) + "\n").encode()
 
@@ -262,6 +272,7 @@ class Manifest:
             recall=body.get("recall", RECALL),
             lexical=lexical and IndexEntry.from_dict(lexical, None),
             chunk=body.get("chunk"),
+            delta=Delta(**body["delta"]) if body.get("delta") else None,
             format=body["format"],
             updated=datetime.fromisoformat(body["updated"]),
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.errors import DamagedError, EmbedkitError
 from embedkit.indexes.rows import RowIndex
+from embedkit.integrity import FileDigest, Stamp, stamp
 from embedkit.store.database import Connection, translated
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import IndexEntry, VectorSet
@@ -44,6 +46,42 @@ def live_rows(connection: Connection, rows: int) -> Mask:
     return live
 
 
+class Opened:
+    """The index that a process has open, for the generations that go on using it. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._held: tuple[Path, FileDigest, Stamp, RowIndex] | None = None
+
+    def get(self, folder: Path, entry: IndexEntry, *, unchanged: bool) -> RowIndex | None:
+        """Return the index where it is this one.
+
+        Parameters
+        ----------
+        unchanged : bool
+            Only where its files are still the ones that were checked.
+        """
+        held = self._held
+        if held is None or held[0] != folder or held[1] != entry.files:
+            return None
+        return None if unchanged and held[2] != stamp(sorted(folder.rglob("*"))) else held[3]
+
+    def put(self, folder: Path, entry: IndexEntry, index: RowIndex, *, checked: bool) -> None:
+        """Hold an index.
+
+        Parameters
+        ----------
+        checked : bool
+            Its files have just been checked.
+        """
+        held = self._held
+        seen: Stamp = ()
+        if checked:
+            seen = stamp(sorted(folder.rglob("*")))
+        elif held is not None and held[:2] == (folder, entry.files):
+            seen = held[2]
+        self._held = folder, entry.files, seen, index
+
+
 def open_index(
     layout: Layout,
     entry: IndexEntry,
@@ -51,6 +89,9 @@ def open_index(
     metric: Metric,
     live: Mask,
     failed: Callable[[EmbedkitError], None] | None = None,
+    opened: Opened | None = None,
+    *,
+    unchanged: bool = False,
 ) -> RowIndex:
     """Open a published index, every file checked first.
 
@@ -59,11 +100,34 @@ def open_index(
     failed : callable, optional
         With it, the files of the backend are checked and read when a search would gain by it; where
         they cannot be used this is told why, and every search is exact.
+    opened : Opened, optional
+        Where it is open already, it is brought up to date with the rows instead.
+    unchanged : bool
+        Look whether its files are still the ones that were checked.
 
     Raises
     ------
     DamagedError
     """
+    folder = layout.root / entry.folder
+    held = opened.get(folder, entry, unchanged=unchanged) if opened is not None else None
+    if held is not None:
+        index = held.refreshed(matrix, live)
+    else:
+        index = _load_index(layout, entry, matrix, metric, live, failed)
+    if opened is not None:
+        opened.put(folder, entry, index, checked=held is None and failed is None)
+    return index
+
+
+def _load_index(
+    layout: Layout,
+    entry: IndexEntry,
+    matrix: Matrix,
+    metric: Metric,
+    live: Mask,
+    failed: Callable[[EmbedkitError], None] | None,
+) -> RowIndex:
     folder = layout.root / entry.folder
 
     def tell(error: EmbedkitError) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from embedkit.store.database import Connection
+    from embedkit.store.deltas import Frame
     from embedkit.types import Keys, Mask
 
 BLOCK = 2048
@@ -49,11 +50,35 @@ class Records:
         self._cursor = cursor
         self._columns = columns
         self._lock = threading.Lock()
+        self._fresh: dict[int, Sequence[Any]] = {}
+        """What frames brought, by seq."""
         self._blocks: dict[int, _Block] = {}
         self._asked: Counter[int] = Counter()
         self._bytes = 0
         self._seen = [0, 0]
         self.listed = ", ".join(["seq", "row", "id", "text", *(c.physical for c in columns)])
+
+    def after(self, frames: Sequence[Frame], cursor: Callable[[], Connection]) -> Records:
+        """Return the records after some changes, with what is in memory of those that stay."""
+        made = Records(cursor, self._columns)
+        touched = sorted({seq for frame in frames for seq in frame.keys["seq"]})
+        changed = {seq // BLOCK for seq in touched}
+        with self._lock:
+            made._blocks = {n: block for n, block in self._blocks.items() if n not in changed}
+            made._asked, made._seen = Counter(self._asked), list(self._seen)
+        made._bytes = sum(block.table.nbytes for block in made._blocks.values())
+        pairs = self.__dict__.get("_pairs")
+        if pairs is not None:
+            made._pairs = _changed(pairs, touched, frames)
+        made._fresh = dict(self._fresh)
+        for frame in frames:
+            for seq in frame.keys["seq"]:
+                made._fresh.pop(seq, None)
+            if "records" in frame.tables:
+                rows = frame.tables["records"].select(self.listed.split(", "))
+                values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+                made._fresh.update((row[0], row) for row in values)
+        return made
 
     # -- which record has which vector ----------------------------------------------------------
 
@@ -121,7 +146,9 @@ class Records:
         missing = []
         for seq in seqs:
             block = self._blocks.get(seq // BLOCK)
-            values = block.values(seq) if block is not None else None
+            values = self._fresh.get(seq)
+            if values is None and block is not None:
+                values = block.values(seq)
             if values is None:
                 missing.append(seq)
             else:
@@ -179,6 +206,32 @@ def _order(rows: Keys, seqs: Keys) -> Keys:
         # All but some that share a vector are in order: a stable sort is through at once.
         return np.argsort(rows, kind="stable")
     return np.lexsort((seqs, rows))
+
+
+def _changed(
+    pairs: tuple[Keys, Keys], touched: Sequence[int], frames: Sequence[Frame]
+) -> tuple[Keys, Keys]:
+    """Return the pairs of seq and row after some changes, by row and then by seq."""
+    seqs, rows = pairs
+    gone = np.isin(seqs, np.asarray(touched, np.int64), kind="sort")
+    if gone.any():
+        seqs, rows = seqs[~gone], rows[~gone]
+    present: dict[int, set[int]] = {}
+    for frame in frames:
+        for seq in frame.keys["seq"]:
+            present.pop(seq, None)
+        for seq, row in frame.rows():
+            present.setdefault(seq, set()).add(row)
+    fresh = sorted((row, seq) for seq, listed in present.items() for row in listed)
+    if not fresh:
+        return seqs, rows
+    more_rows, more_seqs = (np.array(values, np.int64) for values in zip(*fresh, strict=True))
+    at = np.searchsorted(rows, more_rows, "right")
+    seqs, rows = np.insert(seqs, at, more_seqs), np.insert(rows, at, more_rows)
+    if not _ascends(rows, seqs):
+        order = _order(rows, seqs)
+        seqs, rows = seqs[order], rows[order]
+    return seqs, rows
 
 
 def _ascends(rows: Keys, seqs: Keys) -> bool:

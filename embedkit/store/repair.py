@@ -35,6 +35,7 @@ from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest, VectorSet
 from embedkit.store.passages import largest_row, texts_of_rows
 from embedkit.store.published import open_vectors
+from embedkit.store.restore import restore
 from embedkit.store.sets import current_set, other_sets, write_set
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
 from embedkit.store.writer import Settings, Writer
@@ -121,12 +122,11 @@ def _mend_database(layout: Layout, manifest: Manifest, done: list[Finding]) -> M
     remove_database(layout.work)
     layout.commits.unlink(missing_ok=True)
     if sound is not None:
-        source = layout.records(sound.generation)
-        copy_durably(source, layout.work)
+        source = restore(layout, sound)
         done.append(Finding("work", True, f"restored from {source.name}"))
     else:
         # The writer must find as few commits as the manifest says there are.
-        sound = dataclasses.replace(manifest, records=0, commits=0)
+        sound = dataclasses.replace(manifest, records=0, commits=0, delta=None)
         sound.write(layout.manifest)
         detail = "no sound copy of the records was left: there are none now"
         done.append(Finding("work", False, detail, "index the source again: its vectors are kept"))
@@ -162,9 +162,8 @@ def _uses_published_set(layout: Layout, manifest: Manifest) -> bool:
 def _sound_copy(layout: Layout, manifest: Manifest) -> Manifest | None:
     """Return the newest manifest whose records are sound, once it is the one in force."""
     for candidate in _generations(layout, manifest):
-        path = layout.records(candidate.generation)
         try:
-            check_records(path, candidate, thorough=True)
+            check_records(layout, candidate, thorough=True)
         except (StorageError, FileNotFoundError):
             continue
         if candidate.generation != manifest.generation:

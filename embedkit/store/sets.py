@@ -11,7 +11,6 @@ import re
 from datetime import UTC, datetime
 
 from embedkit.errors import StorageError
-from embedkit.integrity import copy_durably
 from embedkit.quantized import check_precision
 from embedkit.store.database import Connection, scalar, write_commits
 from embedkit.store.layout import Layout
@@ -159,13 +158,15 @@ def undo_unpublished(layout: Layout, manifest: Manifest) -> None:
     DamagedError
         The published records are not what was written.
     """
-    published = layout.records(manifest.generation)
+    from embedkit.store.restore import restore
+
+    published = layout.records(manifest.snapshot)
     do = f"run: embedkit doctor {layout.root.name} --repair"
     manifest.database.check(published, thorough=True, do=do)
     # First, since a count beside the database that is larger than its own is taken for a loss.
     write_commits(layout, manifest.commits)
     layout.work.with_name(layout.work.name + ".wal").unlink(missing_ok=True)
-    copy_durably(published, layout.work)
+    restore(layout, manifest)
 
 
 def vector_names(layout: Layout, *sets: VectorSet) -> set[str]:

@@ -158,20 +158,26 @@ class VectorFile:
         return np.ascontiguousarray(self.entries["content"])
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """Return the rows of those keys that are there."""
+        """Return the rows of those keys that are there, of several with one key the first."""
         starts = self.contents.view("<u8").reshape(-1, 2)[:, 0]
         wanted = np.frombuffer(b"".join(keys), "<u8").reshape(-1, 2)[:, 0]
         likely = np.flatnonzero(np.isin(starts, wanted))
-        there = {bytes(self.entries["content"][row]): int(row) for row in likely}
+        there = {bytes(self.entries["content"][row]): int(row) for row in likely[::-1]}
         return {key: there[key] for key in keys if key in there}
 
-    def check(self, *, thorough: bool = False) -> None:
+    def check(self, *, thorough: bool = False, first: int = 0) -> None:
         """Raise DamagedError if a row is not what was written.
 
         Small files are checked whole, larger ones on evenly spaced rows unless ``thorough``.
+
+        Parameters
+        ----------
+        first : int
+            Only rows from this one on.
         """
-        whole = thorough or self.rows * self.row_bytes <= WHOLE
-        bad = self.damaged(None if whole else self._sample())
+        whole = thorough or (self.rows - first) * self.row_bytes <= WHOLE
+        some = np.arange(first, self.rows) if first else None
+        bad = self.damaged(some if whole else self._sample(first))
         if len(bad):
             raise DamagedError(
                 f"{self.paths[0]} is damaged: {len(bad):,} of {self.rows:,} vectors are not what "
@@ -234,8 +240,8 @@ class VectorFile:
         unsound |= entries["entry"] != _entry_checksums(entries, numbers)
         return unsound
 
-    def _sample(self) -> Keys:
-        return np.unique(np.linspace(0, self.rows - 1, _SAMPLED_ROWS).astype(np.int64))
+    def _sample(self, first: int) -> Keys:
+        return np.unique(np.linspace(first, self.rows - 1, _SAMPLED_ROWS).astype(np.int64))
 
 
 class VectorWriter(VectorFile):

@@ -16,18 +16,15 @@ import numpy as np
 from embedkit.errors import DamagedError, EmbedkitError, MissingDependencyError, StorageError
 from embedkit.indexes.rows import RowIndex
 from embedkit.store.columns import Column, read_columns
-from embedkit.store.database import (
-    Connection,
-    connect_reader,
-    reader_cursor,
-    translated,
-)
+from embedkit.store.database import Connection, translated
+from embedkit.store.deltas import Frame
 from embedkit.store.filters import Filter, Matches
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import IndexEntry, Manifest
 from embedkit.store.passages import Passages, rows_of_records
-from embedkit.store.published import open_index, open_vectors
+from embedkit.store.published import Opened, open_index, open_vectors
 from embedkit.store.records import Records
+from embedkit.store.snapshot import Snapshot
 from embedkit.store.vectors import VectorFile
 from embedkit.types import Record
 from embedkit.validate import is_unicode, normalize
@@ -54,32 +51,54 @@ class View:
         The generation was replaced and deleted meanwhile; open the next one.
     """
 
-    def __init__(self, layout: Layout, manifest: Manifest, previous: View | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        manifest: Manifest,
+        previous: View | None = None,
+        opened: Opened | None = None,
+    ) -> None:
         self.layout = layout
         self.manifest = manifest
-        earlier: HeldLexical | None = None
+        self._words: HeldLexical | None = None
         if previous is not None:
-            earlier = previous.__dict__.get("_lexical") or previous._words
-        if previous is not None and "_index" not in previous.__dict__:
-            # Nobody searched it, so it has no index to hand on; it must not keep the ones before.
-            previous = previous._previous
-        self._previous: View | None = previous
-        self._words: HeldLexical | None = earlier
-        path = layout.records(manifest.generation)
-        if not path.exists():
-            raise ReplacedError(path)
-        manifest.database.check(path, do=self._repair)
-        self._connection = connect_reader(path)
-        self._cursors = _Cursors(self._connection)
+            self._words = previous.__dict__.get("_lexical") or previous._words
+        self._opened = opened if opened is not None else Opened()
         self._lock = threading.Lock()
         self._filtering = threading.Lock()
         self._matches: OrderedDict[str, Matches] = OrderedDict()
-        try:
-            with translated(path):
-                self.columns: list[Column] = read_columns(self._connection)
-        except BaseException:
-            self._connection.close()
-            raise
+        self._checked: VectorFile | None = None
+        self._snapshot: Snapshot
+        if previous is None or not previous._snapshot.serves(manifest):
+            path = layout.records(manifest.snapshot)
+            if not path.exists():
+                raise ReplacedError(path)
+            self._snapshot = Snapshot(layout, manifest, do=self._repair)
+            self._snapshot.advance(manifest)
+        else:
+            self._snapshot = previous._snapshot
+            self._take_over(previous, self._snapshot.advance(manifest))
+        self._cursors = _Cursors(self._snapshot, manifest)
+
+    def _take_over(self, previous: View, frames: Sequence[Frame]) -> None:
+        """Keep what the last view knew, as far as what changed since leaves it true."""
+        known = previous.__dict__
+        self._checked = known.get("vectors") or previous._checked
+        if previous.manifest.generation + len(frames) != self.manifest.generation:
+            return  # others took in some of the frames
+        if "columns" in known:
+            self.columns = known["columns"]
+        if "_filter" in known and not any(frame.keys["source"] for frame in frames):
+            self._filter = known["_filter"]
+        if "_records" in known:
+            self._cursors = _Cursors(self._snapshot, self.manifest)
+            self._records = known["_records"].after(frames, self._cursors)
+
+    @functools.cached_property
+    def columns(self) -> list[Column]:
+        """The metadata columns."""
+        with translated(self.layout.records(self.manifest.snapshot)):
+            return read_columns(self.cursor)
 
     @property
     def _repair(self) -> str:
@@ -90,9 +109,14 @@ class View:
         """A connection for this thread."""
         return self._cursors()
 
+    @property
+    def ledger(self) -> Connection:
+        """A new connection, for which the tables of the ledger are those of this generation too."""
+        return self._snapshot.cursor(self.manifest, ledger=True)
+
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
-        with translated(self.layout.records(self.manifest.generation)):
+        with translated(self.layout.records(self.manifest.snapshot)):
             return self.cursor.execute(sql, list(parameters)).fetchall()
 
     # -- vectors --------------------------------------------------------------------------------
@@ -107,13 +131,16 @@ class View:
                 # Perhaps it went with the model that it was of.
                 raise ReplacedError(self.layout.root / "vectors") from error
             raise
-        file.check()
+        checked, self._checked = self._checked, None
+        same = checked is not None and checked.paths == file.paths and checked.rows <= file.rows
+        # Rows that were there do not change, so that only the ones that came are looked at.
+        file.check(first=checked.rows if checked is not None and same else 0)
         return file
 
     @functools.cached_property
     def live(self) -> Mask:
         """Which vector rows some record uses."""
-        with translated(self.layout.records(self.manifest.generation)):
+        with translated(self.layout.records(self.manifest.snapshot)):
             return self._records.live(self.manifest.vector_rows)
 
     @property
@@ -126,16 +153,11 @@ class View:
     def _index(self) -> RowIndex:
         entry, metric = self.manifest.index, self.manifest.metric
         matrix = self.vectors.matrix
-        previous, self._previous = self._previous, None
-        if previous is not None and entry is not None and previous.manifest.index == entry:
-            loaded: RowIndex | None = previous.__dict__.get("_index")
-            if loaded is not None:
-                return loaded.refreshed(matrix, self.live)
         if entry is not None:
             layout, live = self.layout, self.live
             failed = functools.partial(_index_failed, layout, entry)
             try:
-                return open_index(layout, entry, matrix, metric, live, failed)
+                return open_index(layout, entry, matrix, metric, live, failed, self._opened)
             except (StorageError, MissingDependencyError) as error:
                 failed(error)
         return RowIndex.build(matrix, metric=metric, spec="flat", live=self.live)
@@ -187,7 +209,7 @@ class View:
             Only of those that a filter lets through.
         """
         among = None if matches is None else matches.seqs
-        with translated(self.layout.records(self.manifest.generation)):
+        with translated(self.layout.records(self.manifest.snapshot)):
             pairs = self._records.of_rows(rows, limit, among)
             found = self._records.fetch([seq for seq, _ in pairs])
         return [(seq, row, found[seq]) for seq, row in pairs]
@@ -248,8 +270,8 @@ class View:
         return [self._records.record(row) for row in found]
 
     def __iter__(self) -> Iterator[Record]:
-        cursor = reader_cursor(self._connection)
-        with translated(self.layout.records(self.manifest.generation)):
+        cursor = self._snapshot.cursor(self.manifest)
+        with translated(self.layout.records(self.manifest.snapshot)):
             cursor.execute(f"SELECT {self._records.listed} FROM records ORDER BY seq")
             while rows := cursor.fetchmany(_ITERATED):
                 yield from map(self._records.record, rows)
@@ -277,7 +299,9 @@ class View:
     @functools.cached_property
     def _filter(self) -> Filter:
         aliases: list[tuple[str, str]] = []
-        for texts, id_column in self.query("SELECT text_columns, id_column FROM sources"):
+        with translated(self.layout.records(self.manifest.snapshot)):
+            found = self.ledger.execute("SELECT text_columns, id_column FROM sources").fetchall()
+        for texts, id_column in found:
             aliases += [(texts[0], "text")] if len(texts or ()) == 1 else []
             aliases += [(id_column, "id")] if id_column else []
         return Filter(self.columns, aliases)
@@ -303,14 +327,15 @@ def _index_failed(layout: Layout, entry: IndexEntry, error: EmbedkitError) -> No
 class _Cursors:
     """A connection for each thread. Apart from the view, which must go when nobody holds it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, snapshot: Snapshot, manifest: Manifest) -> None:
+        self._snapshot = snapshot
+        self._manifest = manifest
         self._local = threading.local()
 
     def __call__(self) -> Connection:
         cursor: Connection | None = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._local.cursor = reader_cursor(self._connection)
+            cursor = self._local.cursor = self._snapshot.cursor(self._manifest)
         return cursor
 
 
@@ -318,7 +343,12 @@ class ReplacedError(FileNotFoundError):
     """The generation is gone: a newer one took its place."""
 
 
-def open_view(layout: Layout, previous: View | None = None, attempts: int = 20) -> View | None:
+def open_view(
+    layout: Layout,
+    previous: View | None = None,
+    opened: Opened | None = None,
+    attempts: int = 20,
+) -> View | None:
     """Open the published generation, the next one if it is replaced meanwhile.
 
     Returns
@@ -332,7 +362,7 @@ def open_view(layout: Layout, previous: View | None = None, attempts: int = 20) 
         except FileNotFoundError:
             return None
         try:
-            return View(layout, manifest, previous)
+            return View(layout, manifest, previous, opened)
         except (ReplacedError, duckdb.Error, DamagedError) as error:
             newer = _generation(layout.manifest) != manifest.generation
             if newer and attempt + 1 < attempts:

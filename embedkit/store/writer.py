@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from embedkit.errors import DamagedError, StorageError
 from embedkit.indexes.promise import RECALL
@@ -22,17 +24,26 @@ from embedkit.store.database import (
     Connection,
     commit,
     committed,
-    connect_writer,
     expected_commits,
     remove_database,
     scalar,
     translated,
     write_commits,
 )
+from embedkit.store.deltas import (
+    KEYS,
+    Changes,
+    Delta,
+    DeltaFile,
+    Frame,
+    gather,
+    in_list,
+    used_rows,
+)
 from embedkit.store.indexing import Indexing
 from embedkit.store.layout import Layout
 from embedkit.store.ledger import close_interrupted
-from embedkit.store.lexical import update_lexical
+from embedkit.store.lexical import Slack, update_lexical
 from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import IndexEntry, Manifest, Model, VectorSet
 from embedkit.store.passages import largest_row
@@ -45,10 +56,20 @@ from embedkit.store.sets import (
     vector_names,
 )
 from embedkit.store.vectors import VectorWriter
+from embedkit.store.warm import Kept, Warm
 from embedkit.types import Metric
 
 if TYPE_CHECKING:
     from embedkit.types import Mask
+
+MOST_KEYS = 2000
+"""Changed records beyond which a snapshot is published: it is read more quickly."""
+MOST_FRAMES = 64
+"""Frames after which a snapshot is published, so that opening stays quick."""
+LARGEST_SHARE = 0.25
+"""Bytes of frames, as a share of their snapshot, past which another one is published."""
+LEAST_SNAPSHOT = 2**20
+"""Bytes of a snapshot below which another one costs no more than a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,8 @@ class Writer:
     layout : Layout
     settings : Settings
         For a collection that is not there yet it is made with these.
+    warm : Warm, optional
+        What an earlier session of this process left, and this one will leave to the next.
 
     Raises
     ------
@@ -84,10 +107,18 @@ class Writer:
     connection: Connection
     vectors: VectorWriter
 
-    def __init__(self, layout: Layout, settings: Settings) -> None:
+    def __init__(self, layout: Layout, settings: Settings, warm: Warm | None = None) -> None:
         self.layout = layout
         self.settings = settings
         self.manifest: Manifest | None = None
+        self.changes = Changes()
+        self._commits = 0
+        self.lexical_slack: Slack | None = None
+        """What is known of the index of words, so that it need not be looked at each time."""
+        self._live: Mask | None = None
+        self._delta: DeltaFile | None = None
+        self._own_warm = warm is None
+        self._warm = warm or Warm()
         self._lock = WriterLock(layout.lock, layout.root.name)
 
     def __enter__(self) -> Writer:
@@ -106,7 +137,19 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._keep()
         self._close()
+
+    def _keep(self) -> None:
+        """Leave to the next session what it can use, where all that was committed is published."""
+        if self.manifest is None or self._live is None or self.changes.size:
+            return
+        if self.changes.known:
+            delta = self._delta or DeltaFile(self.layout.delta(self.manifest.snapshot))
+            self._warm.keep(
+                Kept.of(self.manifest, self.vectors, self._live, delta, self.lexical_slack)
+            )
 
     def _open(self) -> None:
         self.layout.clear()
@@ -119,31 +162,41 @@ class Writer:
             self._expect(self.layout.work)
         self.connection = self._connect()
         if self.manifest is not None and current_set(self.connection) != self.manifest.vector_set:
-            self.connection.close()
+            self._warm.release(self.connection, self.layout)
             with translated(self.layout.work):
                 undo_unpublished(self.layout, self.manifest)
             self.connection = self._connect()
         self._check_commits()
-        rows = largest_row(self.connection) + 1
-        rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
-        number = current_set(self.connection)
-        self.vectors = open_writer(self.layout, VectorSet(number, self.settings.model, rows))
-        self.vectors.check()
-        if scalar(self.connection, "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"):
+        kept = self._warm.take(self.manifest)
+        if kept is not None and self.changes.known:
+            self.vectors, self._live, self._delta = kept.vectors, kept.live, kept.delta
+            self.lexical_slack = kept.lexical
+        else:
+            self._open_vectors()
+        if kept is None and scalar(
+            self.connection, "SELECT 1 FROM runs WHERE status = 'running' LIMIT 1"
+        ):
             with self.commit():
                 close_interrupted(self.connection)
         if self.manifest is None:
             self.publish()
 
+    def _open_vectors(self) -> None:
+        rows = largest_row(self.connection) + 1
+        rows = max(rows, self.manifest.vector_rows if self.manifest else 0)
+        number = current_set(self.connection)
+        self.vectors = open_writer(self.layout, VectorSet(number, self.settings.model, rows))
+        self.vectors.check()
+
     def _connect(self) -> Connection:
         try:
-            return connect_writer(self.layout)
+            return self._warm.connect(self.layout)
         except DamagedError:
             if self.manifest is not None or self.layout.commits.exists():
                 raise
             # A process died while it made the file: nothing was ever committed to it.
             remove_database(self.layout.work)
-            return connect_writer(self.layout)
+            return self._warm.connect(self.layout)
 
     def _expect(self, path: Path) -> None:
         if not path.exists():
@@ -156,7 +209,9 @@ class Writer:
     def _check_commits(self) -> None:
         published = self.manifest.commits if self.manifest else 0
         expected = max(published, (expected_commits(self.layout) or 0) if self.manifest else 0)
-        there = committed(self.connection)
+        there = self._commits = committed(self.connection)
+        # What a session that died committed and did not publish is known to nobody.
+        self.changes.known = there == published
         if self.manifest is None and there:
             raise DamagedError(f"{self.layout.manifest} is missing", do=self._repair)
         if there < expected:
@@ -169,15 +224,48 @@ class Writer:
     def _close(self) -> None:
         connection = getattr(self, "connection", None)
         if connection is not None:
-            with contextlib.suppress(Exception):
-                connection.close()
+            self._warm.release(connection, self.layout)
+        if self._own_warm:
+            self._warm.close()
         self._lock.__exit__(None, None, None)
 
     @contextlib.contextmanager
-    def commit(self) -> Iterator[None]:
-        """Commit what the block does to the database, all or nothing."""
-        with translated(self.layout.work), commit(self.connection, self.layout):
+    def commit(self, *, noted: bool = False) -> Iterator[None]:
+        """Commit what the block does to the database, all or nothing.
+
+        Parameters
+        ----------
+        noted : bool
+            The block notes in ``changes`` what it does; otherwise the next publication takes a
+            snapshot of everything.
+        """
+        self.changes.known &= noted
+        with translated(self.layout.work), commit(self.connection, self.layout, self._count_commit):
             yield
+
+    def _count_commit(self, commits: int) -> None:
+        self._commits = commits
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Commit the deletion of records and return how many were there."""
+        found = self.connection.execute(
+            "SELECT seq FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+        ).fetchall()
+        seqs = [seq for (seq,) in found]
+        if seqs:
+            self.note_records(seqs)
+            with self.commit(noted=True):
+                for name in KEYS["seq"]:
+                    self.connection.execute(f"DELETE FROM {name} WHERE {in_list('seq', seqs)}")
+        return len(seqs)
+
+    def note_records(self, seqs: Sequence[int]) -> None:
+        """Note that records are about to be changed or deleted."""
+        if len(seqs) > MOST_KEYS:
+            self.changes.known = False
+        elif self.changes.known and len(seqs):
+            self.changes.add("seq", seqs)
+            self.changes.freed |= used_rows(self.connection, "seq", seqs)
 
     @property
     def current(self) -> VectorSet:
@@ -202,6 +290,8 @@ class Writer:
             Does what belongs into the same transaction.
         """
         old = self.current
+        # Whoever dies on the way is set back to this: see undo_unpublished.
+        self.changes.known = False
         self.publish(build_index=False)
         with self.commit():
             use_set(self.connection, old, new, vectors)
@@ -225,11 +315,19 @@ class Writer:
         """
         layout = self.layout
         generation = self.manifest.generation + 1 if self.manifest else 1
-        live = live_rows(self.connection, self.vectors.rows)
         try:
+            frame = self._frame(generation)
+            live = self._live_after(frame)
             index = self._index(generation, live, build_index, rebuild)
+            if self.lexical_slack is not None:
+                spent = len(live) if frame is None else _rows_changed(frame, self.changes)
+                self.lexical_slack = self.lexical_slack.less(spent)
             lexical = update_lexical(self, generation, live, build=build_index, rebuild=rebuild)
-            database = self._snapshot(generation)
+            delta = self._append(frame)
+            if delta is not None and self.manifest is not None:
+                database = self.manifest.database
+            else:
+                database = self._snapshot(generation)
             manifest = Manifest(
                 model=self.settings.model,
                 metric=self.settings.metric,
@@ -238,29 +336,90 @@ class Writer:
                 generation=generation,
                 records=int(scalar(self.connection, "SELECT count(*) FROM records")),
                 vector_rows=self.vectors.rows,
-                commits=committed(self.connection),
+                commits=self._commits,
                 database=database,
                 index=index,
                 lexical=lexical,
-                vector_set=current_set(self.connection),
-                sets=other_sets(self.connection),
+                vector_set=self._vector_set(),
+                sets=self._other_sets(),
                 chunk=self.settings.chunk,
+                delta=delta,
             )
-            if self.manifest is not None:
-                copy_durably(layout.manifest, layout.previous)
-            manifest.write(layout.manifest)
-        except OSError as error:
-            if isinstance(error, StorageError):
+            self._write(manifest)
+        except BaseException as error:
+            self._delta = None  # a frame that no manifest names is overwritten by the next
+            if not isinstance(error, OSError) or isinstance(error, StorageError):
                 raise
             raise storage_error(error, layout.root) from error
         write_commits(layout, manifest.commits)
         previous, self.manifest = self.manifest, manifest
+        self.changes, self._live = Changes(), live
         self._collect(previous)
         return manifest
 
+    def _vector_set(self) -> int:
+        # What is noted of changes never has to do with sets.
+        if self.manifest is not None and self.changes.known:
+            return self.manifest.vector_set
+        return current_set(self.connection)
+
+    def _other_sets(self) -> tuple[VectorSet, ...]:
+        if self.manifest is not None and self.changes.known:
+            return self.manifest.sets
+        return other_sets(self.connection)
+
+    def _frame(self, generation: int) -> Frame | None:
+        """Return what changed since the last generation, None where a snapshot is due."""
+        manifest, changes = self.manifest, self.changes
+        if manifest is None or not changes.known or changes.size > MOST_KEYS:
+            return None
+        if manifest.database.size < LEAST_SNAPSHOT or (
+            manifest.delta is not None
+            and (
+                manifest.delta.frames >= MOST_FRAMES
+                or manifest.delta.size > LARGEST_SHARE * manifest.database.size
+            )
+        ):
+            return None
+        with translated(self.layout.work):
+            return gather(self.connection, changes, generation)
+
+    def _append(self, frame: Frame | None) -> Delta | None:
+        """Write a frame behind those that the present generation has."""
+        if frame is None or self.manifest is None:
+            return None
+        manifest = self.manifest
+        if self._delta is None:
+            self._delta = DeltaFile(self.layout.delta(manifest.snapshot))
+            if manifest.delta is not None:
+                try:
+                    self._delta.advance(manifest.delta)
+                except DamagedError:
+                    self._delta = None
+                    return None
+        return self._delta.append(frame, manifest.snapshot)
+
+    def _live_after(self, frame: Frame | None) -> Mask:
+        """Return which vector rows some record uses now, shape (rows,)."""
+        if frame is None or self._live is None:
+            return live_rows(self.connection, self.vectors.rows)
+        live: Mask = np.zeros(self.vectors.rows, np.bool_)
+        live[: len(self._live)] = self._live
+        came = {row for name in KEYS["seq"] if name in frame.tables for row in _rows(frame, name)}
+        freed = self.changes.freed - came
+        freed -= used_rows(self.connection, "row", freed)
+        live[list(freed)] = False
+        live[list(came)] = True
+        return live
+
+    def _write(self, manifest: Manifest) -> None:
+        if self.manifest is not None:
+            copy_durably(self.layout.manifest, self.layout.previous)
+        manifest.write(self.layout.manifest)
+
     def _index(self, generation: int, live: Mask, build: bool, rebuild: bool) -> IndexEntry | None:
         entry = self.manifest.index if self.manifest else None
-        if self.manifest and self.manifest.vector_set != current_set(self.connection):
+        if self.manifest and self.manifest.vector_set != self._vector_set():
             entry = None  # it was built on other vectors
         if not build and not rebuild:
             return entry
@@ -272,6 +431,7 @@ class Writer:
             settings.metric,
             settings.index_spec,
             settings.recall,
+            self._warm.opened,
         )
         if rebuild:
             return indexing.build(generation)
@@ -279,6 +439,7 @@ class Writer:
 
     def _snapshot(self, generation: int) -> FileDigest:
         target = self.layout.records(generation)
+        self._delta = None
         with translated(target):
             self.connection.execute("CHECKPOINT")
             # The checkpoint left everything in the one file, and only this thread writes to it.
@@ -291,7 +452,8 @@ class Writer:
         kept: set[str] = vector_names(self.layout, *(self.manifest.sets if self.manifest else ()))
         for manifest in (self.manifest, previous):
             if manifest is not None:
-                kept.add(self.layout.records(manifest.generation).name)
+                kept.add(self.layout.records(manifest.snapshot).name)
+                kept.add(self.layout.delta(manifest.snapshot).name)
                 kept |= {e.folder for e in (manifest.index, manifest.lexical) if e is not None}
                 kept |= vector_names(self.layout, manifest.vectors)
         for path in self.layout.root.iterdir():
@@ -302,6 +464,16 @@ class Writer:
                     path.unlink()
                 elif path.name.startswith(("index-", "lexical-")):
                     shutil.rmtree(path)
+
+
+def _rows_changed(frame: Frame, changes: Changes) -> int:
+    """Return how many vector rows at most have come, gone or got another text."""
+    return len(changes.freed) + sum(len(_rows(frame, n)) for n in KEYS["seq"] if n in frame.tables)
+
+
+def _rows(frame: Frame, name: str) -> list[int]:
+    rows: list[int] = frame.tables[name].column("row").to_pylist()
+    return rows
 
 
 def open_writer(layout: Layout, vectors: VectorSet) -> VectorWriter:

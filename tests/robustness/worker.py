@@ -20,6 +20,7 @@ from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import EmbedkitError
 from embedkit.ingest import deliver, run
 from embedkit.quantized import check_precision, decode, encode
+from embedkit.store import writer
 from embedkit.store.writer import Writer
 from embedkit.types import Embeddings, InputType, Precision
 
@@ -142,6 +143,25 @@ def do_churn(collection: embedkit.Collection) -> None:
         say("inserted", id)
         collection.rebuild(("flat", "turbovec")[i % 2])
         say("rebuilt")
+
+
+def always_frames(most: int = 5) -> None:
+    """Publish frames of a small collection too, and a snapshot after a few of them."""
+    writer.LEAST_SNAPSHOT = 0
+    writer.LARGEST_SHARE = 1000
+    writer.MOST_FRAMES = most
+
+
+def do_trickle(collection: embedkit.Collection, first: str = "0", times: str = "-1") -> None:
+    """Insert three records and delete one of them, and say what was acknowledged."""
+    always_frames()
+    for i in itertools.count(int(first)):
+        if i == int(first) + int(times):
+            return
+        collection.upsert(rows(3, 1000 + 3 * i))
+        say("inserted", i)
+        collection.delete(f"r{1000 + 3 * i:05}")
+        say("deleted", i)
 
 
 def do_hold(collection: embedkit.Collection) -> None:
