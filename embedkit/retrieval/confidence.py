@@ -84,7 +84,11 @@ def calibration_of(view: View) -> Calibration:
     with _lock:
         found = _corpora.get(view)
         if found is None:
-            found = fit_corpus(view.vectors.matrix, view.live, model_id=model_id)
+            live = view.live
+            if view.passages is not None:
+                # Passages of one record overlap, which says nothing of what is related.
+                live = view.passages.one_each(live)
+            found = fit_corpus(view.vectors.matrix, live, model_id=model_id)
             _corpora[view] = found
     return found
 

@@ -20,7 +20,7 @@ from embedkit.validate import normalize
 
 if TYPE_CHECKING:
     from embedkit.quantized import Matrix
-    from embedkit.types import Keys, Vectors
+    from embedkit.types import Keys, Mask, Vectors
 
 _WHOLE_ROWS = "(SELECT seq, 0 AS part, row FROM records)"
 _ROWS = (
@@ -104,6 +104,15 @@ class Passages:
     def among(self, seqs: Keys) -> Keys:
         """Return the vector rows of the passages of some records."""
         return self.rows[np.isin(self.seqs, seqs)]
+
+    def one_each(self, live: Mask) -> Mask:
+        """Return which vector rows are in use, of each record that is cut only the middle one."""
+        first = np.flatnonzero(np.diff(self.seqs, prepend=-1))
+        last = np.append(first[1:], len(self.seqs))
+        mask = live.copy()
+        mask[self.rows] = False
+        mask[self.rows[(first + last) // 2]] = True
+        return mask
 
     def means(self, matrix: Matrix, seqs: Keys, rows: Keys) -> tuple[Keys, Vectors]:
         """Return a vector for each record: of one that is cut, the mean of its passages'.

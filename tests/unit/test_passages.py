@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 
 import duckdb
@@ -18,6 +19,8 @@ from embedkit.errors import (
     RecordNotFoundError,
     UnsupportedOperationError,
 )
+from embedkit.retrieval.calibration import fit_corpus
+from embedkit.retrieval.confidence import calibration_of
 from embedkit.store import database
 from embedkit.store.manifest import Manifest
 
@@ -169,6 +172,20 @@ def test_pairs_are_of_whole_texts_not_of_their_beginnings(opened):
     near, far = scores[frozenset(("a", "nearly a"))], scores[frozenset(("a", "b"))]
     assert 1 > near > far
     assert [p.exact for p in collection.pairs(threshold=0.1)] == [True] + [False] * 3
+
+
+def test_overlapping_passages_do_not_count_as_related_texts(opened):
+    collection = opened(chunk="tokens=40,overlap=30")
+    nonsense = {
+        str(i): " ".join(f"{hashlib.md5(bytes([i, j])).hexdigest()[:7]}" for j in range(60))
+        for i in range(20)
+    }
+    collection.index(rows(nonsense))
+    view = collection._existing()
+    everything = fit_corpus(view.vectors.matrix, view.live).measured["related"]
+    apart = calibration_of(view)
+    assert apart.n == len(collection)
+    assert apart.measured["related"] < everything - 0.1
 
 
 def test_a_reranker_reads_the_passage(filled):
