@@ -120,7 +120,7 @@ def _chroma(folder: str, vectors: Any, numbers: Any) -> tuple[str, Search]:
     import chromadb
 
     client = chromadb.PersistentClient(path=folder)
-    collection = client.create_collection("q", configuration={"hnsw": {"space": "cosine"}})
+    collection = client.create_collection("records", configuration={"hnsw": {"space": "cosine"}})
     records = list(_records(numbers))
     for start in range(0, len(records), 5000):
         part = records[start : start + 5000]

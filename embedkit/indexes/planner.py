@@ -120,11 +120,11 @@ def decide(task: Task, held: Held) -> Decision:
     if not task.matches:
         return Decision("none", "no row matches")
     exact = _exact(task)[0]
-    how = f"{task.matches:,} rows count, " if task.filtered else f"of {task.matches:,} rows "
+    how = _matching(task)
     if not task.base:
         return Decision(exact, f"{how}all are scored: the index is exact")
     if not task.inside:
-        return Decision(exact, f"{how}none of them in the index yet: all are scored")
+        return Decision(exact, f"{how}of which the index has none yet: all are scored")
     owed = held.owed
     if held.spend(COLD * exact_ms(task)):
         return Decision(exact, f"{how}all are scored: the index would first be read, {owed:.0f} ms")
@@ -132,6 +132,12 @@ def decide(task: Task, held: Held) -> Decision:
     if backend is None:
         return Decision(exact, f"{how}all are scored: the index cannot be used")
     return _weighed(task, backend, exact, how)
+
+
+def _matching(task: Task) -> str:
+    one = task.matches == 1
+    verb = ("matches" if one else "match") if task.filtered else ("counts" if one else "count")
+    return f"{task.matches:,} {'row' if one else 'rows'} {verb}, "
 
 
 def _weighed(task: Task, backend: IndexBackend, exact: Strategy, how: str) -> Decision:

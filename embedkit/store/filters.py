@@ -228,7 +228,15 @@ def _check_function(connection: Connection, name: str, where: str) -> None:
         [name],
     ).fetchall()
     if not rows:
-        raise FilterError(f"cannot filter by {where!r}: there is no function {name!r}")
+        names = (
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
+        )
+        known = [row[0] for row in connection.execute(names).fetchall()]
+        near = difflib.get_close_matches(name, known, n=1)
+        raise FilterError(
+            f"cannot filter by {where!r}: there is no function {name!r}",
+            do=f"did you mean {near[0]!r}?" if near else "",
+        )
     for kind, stability in rows:
         if kind == "macro" and not name.startswith("pg_"):
             return

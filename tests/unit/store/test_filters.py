@@ -239,6 +239,7 @@ def test_the_nearest_column_and_the_right_quotes_are_offered(kept):
         ("votes = 1; SELECT 1", "several statements"),
         ("votes = 1 LIMIT 3", "Syntax|syntax|more than a condition"),
         ("nowhere(1) = 1", "there is no function 'nowhere'"),
+        ("lowerr(lang) = 'en'", "did you mean 'lower'?"),
     ],
 )
 def test_the_message_says_what_was_refused(kept, where, said):
