@@ -15,6 +15,7 @@ in random order; the last ``--queries`` rows serve as queries.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import tempfile
 import time
@@ -23,8 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-OURS = ("flat", "turbovec", "annoy", "pynndescent")
+OURS = ("flat", "turbovec", "usearch", "annoy", "pynndescent")
 PEERS = ("numpy", "usearch", "hnswlib", "faiss")
+FILTERING_PEERS = ("numpy", "faiss")
+"""Those that take a filter in their own code; hnswlib calls Python for every vector it meets."""
 SHARES = (0.001, 0.01, 0.1, 0.5)
 K = 10
 END = f"{'recall@10':>11}{'p50 ms':>9}{'CPU ms':>9}"
@@ -57,11 +60,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--vectors", type=Path, help="a .npy file of unit vectors, rows shuffled")
     parser.add_argument("--specs", nargs="*", default=list(OURS), help="embedkit's indexes")
     parser.add_argument("--peers", nargs="*", default=None, choices=PEERS)
-    parser.add_argument("--filtered", nargs="*", default=["flat", "turbovec"], help="specs")
+    parser.add_argument(
+        "--filtered", nargs="*", default=["flat", "turbovec", "usearch"], help="embedkit's indexes"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     if options.peers is None:  # Graphs of a million vectors take many minutes: only if asked.
         options.peers = list(PEERS) if max(options.rows) <= 100_000 else ["numpy"]
+    for name in [name for name in options.peers if importlib.util.find_spec(name) is None]:
+        print(f"{name} is not installed: left out")
+        options.peers.remove(name)
     return options
 
 
@@ -154,7 +162,8 @@ def _numpy(vectors: Any, threads: int) -> Any:
         if allow is not None:
             scores[~allow] = -np.inf
         best = np.argpartition(-scores, K)[:K]
-        return best[np.argsort(-scores[best])][None]
+        best = best[np.argsort(-scores[best])]
+        return np.where(scores[best] > -np.inf, best, -1)[None]
 
     return "numpy, float32", search, lambda path: np.save(path, vectors)
 
@@ -186,13 +195,21 @@ def _hnswlib(vectors: Any, threads: int) -> Any:
 
 def _faiss(vectors: Any, threads: int) -> Any:
     import faiss
+    import numpy as np
 
     faiss.omp_set_num_threads(threads)
     index = faiss.IndexHNSWFlat(vectors.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
     index.add(vectors)
     index.hnsw.efSearch = 128
-    label = "faiss HNSW32 ef128"
-    return label, lambda q, _: index.search(q, K)[1], lambda path: faiss.write_index(index, path)
+
+    def search(query: Any, allow: Any) -> Any:
+        if allow is None:
+            return index.search(query, K)[1]
+        chosen = faiss.IDSelectorBitmap(np.packbits(allow, bitorder="little"))
+        params = faiss.SearchParametersHNSW(sel=chosen, efSearch=128)
+        return index.search(query, K, params=params)[1]
+
+    return "faiss HNSW32 ef128", search, lambda path: faiss.write_index(index, path)
 
 
 PEER_BUILDERS: dict[str, Callable[[Any, int], Any]] = {
@@ -240,6 +257,8 @@ def _filtered(options: argparse.Namespace, vectors: Any, queries: Any) -> None:
 
     print(f"\n{'filtered':34}{'share':>8}{'rows':>10}{'hits':>7}{END}")
     built = [_ours(spec, vectors) for spec in options.filtered]
+    peers = [name for name in FILTERING_PEERS if name in options.peers]
+    built += [_peer(name, vectors, options.threads) for name in peers]
     for share in SHARES:
         allow = np.random.default_rng(1).random(len(vectors)) < share
         truth = top_k(queries, vectors, K, mask=allow)[0]
