@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from embedkit.errors import InvalidInputError
-from embedkit.indexes.exact import RESCORE_VALUES, score_rows
 from embedkit.pairs.join import HIGH, WIDE, Found, Join, Task, together
 from embedkit.pairs.workers import workers
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys, Scores
+    from embedkit.types import Keys, Scores, Vectors
 
 Linkage = Literal["single", "leader"]
 LINKAGES: tuple[Linkage, ...] = ("single", "leader")
@@ -92,8 +91,12 @@ def leaders(join: Join) -> tuple[Keys, Scores]:
     with workers() as run:
         for top in range(0, n, HIGH):
             block = np.arange(top, min(top + HIGH, n))
-            found = together(run(_before(join, block, kept[:count])))
-            settled = _settle(block, found)
+            own = join.sketches[top : top + HIGH].copy()
+            found = together(run(_before(join, kept[:count], block, own)))
+            # Of its own, only those can lead that nobody leads yet.
+            free = np.setdiff1d(block, found.right)
+            within = together(run([join.task(free, own[free - top], block, own)]))
+            settled = _settle(block, together([found, within]))
             leader[settled.right], scores[settled.right] = settled.left, settled.scores
             new = block[leader[block] == block]
             # Sketches of leaders move to the front, over those that are not needed any more.
@@ -105,13 +108,11 @@ def leaders(join: Join) -> tuple[Keys, Scores]:
     return leader, scores
 
 
-def _before(join: Join, block: Keys, kept: Keys) -> Iterator[Task]:
-    """Yield what finds the pairs of a block with the leaders before it, and within itself."""
-    own = join.sketches[block[0] : block[-1] + 1]
+def _before(join: Join, kept: Keys, block: Keys, own: Vectors) -> Iterator[Task]:
+    """Yield what finds the pairs of a block with the leaders before it."""
     for start in range(0, len(kept), WIDE):
         part = slice(start, min(start + WIDE, len(kept)))
         yield join.task(kept[part], join.sketches[part], block, own)
-    yield join.task(block, own, block, own)
 
 
 def _settle(block: Keys, found: Found) -> Found:
@@ -138,10 +139,5 @@ def scores_with(join: Join, firsts: Keys) -> Scores:
     """Return the cosine of each position with the first of its cluster, shape (n,)."""
     out = np.ones(len(firsts), np.float32)
     others = np.flatnonzero(firsts != np.arange(len(firsts)))
-    step = max(1, RESCORE_VALUES // join.vectors.shape[1])
-    for start in range(0, len(others), step):
-        at = others[start : start + step]
-        queries = join.vectors[join.rows[at]]
-        scores = score_rows(queries, join.vectors, join.rows[firsts[at]][:, np.newaxis])
-        out[at] = np.minimum(scores[:, 0], np.float32(1))
+    out[others] = join.scores(firsts[others], others)
     return out

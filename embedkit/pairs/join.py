@@ -20,11 +20,11 @@ from embedkit.pairs.workers import workers
 if TYPE_CHECKING:
     from embedkit.ingest.stage import Progress
     from embedkit.quantized import Matrix
-    from embedkit.types import Keys, Scores, Vectors
+    from embedkit.types import Keys, Mask, Scores, Vectors
 
 HIGH = 1024
-WIDE = 4096
-"""Sketches on either side of a matrix product: 16 MiB of bounds."""
+WIDE = 2048
+"""Sketches on either side of a matrix product: 8 MiB of bounds."""
 DENSE = 0.03
 """Share of pairs let through above which the whole vectors are multiplied, block by block."""
 SCORED = 2**17
@@ -145,34 +145,87 @@ class Join:
         labels = self.labels
         if labels is not None and _all_equal(labels[left], labels[right]):
             return together(())
-        bounds = a @ b.T
-        cut = np.float32(self.threshold - rounding(a.shape[1]))
-        at = np.flatnonzero(bounds >= cut)
-        if not self.whole and len(at) > DENSE * bounds.size:
+        passed = self._passed(a @ b.T, a.shape[1])
+        count = int(np.count_nonzero(passed))
+        if not self.whole and count > DENSE * passed.size:
             # Scoring each of so many pairs would cost more than one product of whole vectors.
-            a, b = self.vectors[self.rows[left]], self.vectors[self.rows[right]]
-            np.matmul(a, b.T, out=bounds)
-            at = np.flatnonzero(bounds >= np.float32(self.threshold - rounding(a.shape[1])))
-        del bounds
-        i, j = left[at // len(right)], right[at % len(right)]
-        good = i < j
+            whole = self.vectors[self.rows[left]] @ self.vectors[self.rows[right]].T
+            passed = self._passed(whole, self.vectors.shape[1])
+            del whole
+            count = int(np.count_nonzero(passed))
         if labels is not None:
-            good &= labels[i] != labels[j]
-        return self._scored(i[good], j[good])
+            joined = Joined(labels[left], labels[right])
+            return self._scored(left, right, passed, count, joined)
+        return self._scored(left, right, passed, count, None)
 
-    def _scored(self, left: Keys, right: Keys) -> Found:
-        return together(
-            self.score(left[start : start + SCORED], right[start : start + SCORED])
-            for start in range(0, len(left), SCORED)
-        )
+    def _passed(self, bounds: Vectors, terms: int) -> Mask:
+        """Return which pairs may reach the threshold, by what bounds their score."""
+        return np.greater_equal(bounds, np.float32(self.threshold - rounding(terms)))
 
-    def score(self, left: Keys, right: Keys) -> Found:
-        """Return those of the pairs that reach the threshold."""
-        a, b = self.rows[left], self.rows[right]
-        scores = score_rows(self.vectors[a], self.vectors, b[:, np.newaxis])[:, 0]
-        # Rounding may give unit vectors a cosine beyond 1.
-        scores = np.minimum(scores, np.float32(1))
-        return Found(left, right, scores).take(np.flatnonzero(scores >= self.threshold))
+    def _scored(
+        self, left: Keys, right: Keys, passed: Mask, count: int, joined: Joined | None
+    ) -> Found:
+        """Score what passed, some lines at a time, so that little of it is held."""
+        some = SCORED if joined is None else max(1, SCORED // 16)
+        lines = max(1, some * len(left) // max(count, 1))
+        parts = []
+
+        def score(x: Keys, y: Keys) -> None:
+            good = left[x] < right[y]
+            if joined is not None:
+                good &= joined.apart(x, y)
+            x, y = x[good], y[good]
+            scores = self.scores(left[x], right[y])
+            reached = np.flatnonzero(scores >= self.threshold)
+            x, y = x[reached], y[reached]
+            parts.append(Found(left[x], right[y], scores[reached]))
+            if joined is not None and lines < len(left):
+                joined.join(x, y)
+
+        if joined is not None and lines < len(left):
+            # One pair of each line joins the lines, where all are alike; then one line the columns.
+            score(np.arange(len(left)), len(right) - 1 - passed[:, ::-1].argmax(axis=1))
+        for top in range(0, len(left) if count else 0, lines):
+            at = np.flatnonzero(passed[top : top + lines])
+            score(top + at // len(right), at % len(right))
+        return together(parts)
+
+    def scores(self, left: Keys, right: Keys) -> Scores:
+        """Return the cosines of pairs, shape (n,), as every index has them."""
+        out = np.empty(len(left), np.float32)
+        for start in range(0, len(left), SCORED):
+            part = slice(start, start + SCORED)
+            a, b = self.rows[left[part]], self.rows[right[part]]
+            found = score_rows(self.vectors[a], self.vectors, b[:, np.newaxis])[:, 0]
+            # Rounding may give unit vectors a cosine beyond 1.
+            np.minimum(found, np.float32(1), out=out[part])
+        return out
+
+
+class Joined:
+    """Which lines and columns of a block belong together already, as far as labels tell."""
+
+    def __init__(self, lines: Keys, columns: Keys) -> None:
+        self.lines = lines
+        self.columns = columns
+
+    def apart(self, lines: Keys, columns: Keys) -> Mask:
+        """Return which of the pairs would bring something new."""
+        return np.not_equal(self.lines[lines], self.columns[columns])
+
+    def join(self, lines: Keys, columns: Keys) -> None:
+        """Take in pairs that were found."""
+        if not len(lines):
+            return
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        both = np.concatenate((self.lines, self.columns))
+        names, numbers = np.unique(both, return_inverse=True)
+        edges = (numbers[lines], numbers[len(self.lines) + columns])
+        graph = coo_array((np.ones(len(lines), np.bool_), edges), shape=(len(names),) * 2)
+        group = connected_components(graph, directed=False)[1][numbers]
+        self.lines, self.columns = group[: len(self.lines)], group[len(self.lines) :]
 
 
 def _all_equal(one: Keys, other: Keys) -> bool:
