@@ -14,7 +14,13 @@ import numpy as np
 
 from embedkit.errors import InvalidInputError
 from embedkit.indexes.exact import score_rows
-from embedkit.pairs.sketch import plan_sketches, rounding, sketches
+from embedkit.pairs.sketch import (
+    CHECK_COST,
+    plan_sketches,
+    product_cost,
+    rounding,
+    sketches,
+)
 from embedkit.pairs.workers import workers
 
 if TYPE_CHECKING:
@@ -25,10 +31,10 @@ if TYPE_CHECKING:
 HIGH = 1024
 WIDE = 2048
 """Sketches on either side of a matrix product: 8 MiB of bounds."""
-DENSE = 0.03
-"""Share of pairs let through above which the whole vectors are multiplied, block by block."""
-SCORED = 2**17
-"""Pairs that are scored together."""
+SCORED = 2**13
+"""Pairs whose vectors are held together: 24 MiB of float32 for 384 numbers each."""
+LOOKED_AT = 2**17
+"""Pairs whose places in a block are held together."""
 
 Task = Callable[[], "Found"]
 
@@ -100,6 +106,8 @@ class Join:
         self.progress: Progress | None = None
         self._plan = plan_sketches(vectors, self.rows, float(self.threshold))
         self.sketches = sketches(vectors, self.rows, self._plan)
+        self._dense = product_cost(vectors.shape[1]) / CHECK_COST
+        """Share of pairs let through from which a product of whole vectors is cheaper."""
 
     def raise_threshold(self, score: float) -> None:
         """Pass over what scores less from now on."""
@@ -147,7 +155,7 @@ class Join:
             return together(())
         passed = self._passed(a @ b.T, a.shape[1])
         count = int(np.count_nonzero(passed))
-        if not self.whole and count > DENSE * passed.size:
+        if not self.whole and count > self._dense * passed.size:
             # Scoring each of so many pairs would cost more than one product of whole vectors.
             whole = self.vectors[self.rows[left]] @ self.vectors[self.rows[right]].T
             passed = self._passed(whole, self.vectors.shape[1])
@@ -166,7 +174,7 @@ class Join:
         self, left: Keys, right: Keys, passed: Mask, count: int, joined: Joined | None
     ) -> Found:
         """Score what passed, some lines at a time, so that little of it is held."""
-        some = SCORED if joined is None else max(1, SCORED // 16)
+        some = LOOKED_AT if joined is None else max(1, LOOKED_AT // 16)
         lines = max(1, some * len(left) // max(count, 1))
         parts = []
 
@@ -175,10 +183,9 @@ class Join:
             if joined is not None:
                 good &= joined.apart(x, y)
             x, y = x[good], y[good]
-            scores = self.scores(left[x], right[y])
-            reached = np.flatnonzero(scores >= self.threshold)
+            reached, scores = self._reach(left[x], right[y])
             x, y = x[reached], y[reached]
-            parts.append(Found(left[x], right[y], scores[reached]))
+            parts.append(Found(left[x], right[y], scores))
             if joined is not None and lines < len(left):
                 joined.join(x, y)
 
@@ -190,16 +197,37 @@ class Join:
             score(top + at // len(right), at % len(right))
         return together(parts)
 
+    def _reach(self, left: Keys, right: Keys) -> tuple[Keys, Scores]:
+        """Return which of the pairs reach the threshold, and their cosines."""
+        least = np.float32(self.threshold - rounding(self.vectors.shape[1]))
+        reached, scores = [], []
+        for start in range(0, len(left), SCORED):
+            part = slice(start, start + SCORED)
+            i, j = self.rows[left[part]], self.rows[right[part]]
+            a, b = self.vectors[i], self.vectors[j]
+            # Most fall short by far, which float32 tells for a fraction of the cost.
+            near = np.flatnonzero(np.einsum("nd,nd->n", a, b) >= least)
+            exact = self._exact(i[near], j[near])
+            good = np.flatnonzero(exact >= self.threshold)
+            reached.append(start + near[good])
+            scores.append(exact[good])
+        if not reached:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        return np.concatenate(reached), np.concatenate(scores)
+
     def scores(self, left: Keys, right: Keys) -> Scores:
-        """Return the cosines of pairs, shape (n,), as every index has them."""
+        """Return the cosines of pairs, shape (n,)."""
         out = np.empty(len(left), np.float32)
         for start in range(0, len(left), SCORED):
             part = slice(start, start + SCORED)
-            a, b = self.rows[left[part]], self.rows[right[part]]
-            found = score_rows(self.vectors[a], self.vectors, b[:, np.newaxis])[:, 0]
-            # Rounding may give unit vectors a cosine beyond 1.
-            np.minimum(found, np.float32(1), out=out[part])
+            out[part] = self._exact(self.rows[left[part]], self.rows[right[part]])
         return out
+
+    def _exact(self, a: Keys, b: Keys) -> Scores:
+        """Return the cosines of rows as every index has them."""
+        found = score_rows(self.vectors[a], self.vectors, b[:, np.newaxis])[:, 0]
+        # Rounding may give unit vectors a cosine beyond 1.
+        return np.minimum(found, np.float32(1))
 
 
 class Joined:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Keep = Literal["first", "last", "longest"]
 KEEPS: tuple[Keep, ...] = ("first", "last", "longest")
-EMBEDDED = 4096
+EMBEDDED = 1024
 """Texts that are embedded together."""
 
 

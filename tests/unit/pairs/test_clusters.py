@@ -75,6 +75,7 @@ def test_clusters_are_those_of_their_definition(
             patch.setattr(module, "HIGH", high)
             patch.setattr(module, "WIDE", 2 * high + 1)
         patch.setattr(clusters, "MERGED", merged)
+        patch.setattr(join, "LOOKED_AT", merged)
         patch.setattr(sketch, "TRIED", tried)
         patch.setattr(sketch, "DEPTHS", (3, 8, 20))
         single = components(Join(vectors, None, threshold))
@@ -104,16 +105,16 @@ def test_where_all_are_alike_few_pairs_are_scored(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(clusters, "MERGED", 1)
     monkeypatch.setattr(join, "HIGH", 100)
     monkeypatch.setattr(join, "WIDE", 400)
-    monkeypatch.setattr(join, "SCORED", 1600)
+    monkeypatch.setattr(join, "LOOKED_AT", 1600)
     scored = 0
-    original = Join.scores
+    original = Join._reach
 
     def counting(self, left, right):  # type: ignore[no-untyped-def]
         nonlocal scored
         scored += len(left)
         return original(self, left, right)
 
-    monkeypatch.setattr(Join, "scores", counting)
+    monkeypatch.setattr(Join, "_reach", counting)
     assert set(components(Join(vectors, None, 0.9)).tolist()) == {0}
     assert n - 1 <= scored < 12 * n
     scored = 0

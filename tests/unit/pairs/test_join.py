@@ -64,6 +64,7 @@ def test_finds_exactly_what_brute_force_finds(
         patch.setattr(join, "HIGH", high)
         patch.setattr(join, "WIDE", 2 * high + 1)
         patch.setattr(join, "SCORED", 50)
+        patch.setattr(join, "LOOKED_AT", 30)
         patch.setattr(sketch, "TRIED", tried)
         patch.setattr(sketch, "DEPTHS", (3, 8, 20))
         found = list(near_pairs(vectors, threshold))
