@@ -107,21 +107,26 @@ def make_plan(
         need_whole(connection)
     else:
         need_passages(connection, chunker, progress)
-    refused = 0
+    refused = to_embed = cached = tokens = parts = 0
     if scalar(connection, "SELECT 1 FROM needed LIMIT 1"):
         _find_vectors(connection, vectors)
         refused = _set_refused_aside(connection, known.refused_by)
-    _number_texts(connection, known.cached)
+        _number_texts(connection, known.cached)
+        to_embed, cached, tokens, parts = connection.execute(
+            "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
+            " coalesce(sum(tokens) FILTER (NOT cached), 0),"
+            " (SELECT count(*) FROM needed WHERE part > 0) FROM todo"
+        ).fetchall()[0]
+    else:
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE todo (todo BIGINT, n BIGINT, content BLOB)"
+        )
     new, changed, staged, failed = connection.execute(
         "SELECT count(*) FILTER (op = 'new'), count(*) FILTER (op = 'changed'),"
         " (SELECT count(*) FROM staged), (SELECT count(*) FROM rejects) FROM plan"
     ).fetchall()[0]
-    to_embed, cached, tokens = connection.execute(
-        "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
-        " coalesce(sum(tokens) FILTER (NOT cached), 0) FROM todo"
-    ).fetchall()[0]
     # A line that needs no text but has changed counts as one that found its vector.
-    texts = new + changed + int(scalar(connection, "SELECT count(*) FROM needed WHERE part > 0"))
+    texts = new + changed + parts
     return Plan(
         records=stage.rows,
         new=new,

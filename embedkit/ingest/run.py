@@ -16,7 +16,7 @@ from embedkit.ingest.plan import Plan, remove_gone
 from embedkit.ingest.prepare import Request, known_source, plan_notes, stage_and_plan
 from embedkit.ingest.spending import Spending, paid_counts
 from embedkit.ingest.stage import Stage
-from embedkit.ingest.todo import Todo, in_range
+from embedkit.ingest.todo import Todo
 from embedkit.managed.budget import BudgetReached
 from embedkit.protocols import Embedder
 from embedkit.store import ledger
@@ -196,19 +196,17 @@ class Run:
         """
         connection = self.writer.connection
         lines = f"p.ready = {ready}"
-        if self._small:
-            self._note(lines)
-        condition = f"{lines} AND {in_range(connection, 'plan AS p', lines)}"
+        counts, range_of_n = self._ready(lines)
+        condition = f"{lines} AND {range_of_n}"
         values = ["s.id", "s.text", "p.row", str(self._source)]
         values += [f"s.{name}" for name in self._columns]
         targets = ["id", "text", "row", "source", *self._columns]
-        connection.execute(
-            f"INSERT INTO records (seq, {', '.join(targets)})"
-            f" SELECT {self._first_seq} + p.n, {', '.join(values)}"
-            f" FROM plan AS p JOIN staged AS s USING (n) WHERE p.op = 'new' AND {condition}"
-        )
-        query = f"SELECT p.op, count(*) FROM plan AS p WHERE {lines} GROUP BY p.op"
-        counts = dict(connection.execute(query).fetchall())
+        if "new" in counts:
+            connection.execute(
+                f"INSERT INTO records (seq, {', '.join(targets)})"
+                f" SELECT {self._first_seq} + p.n, {', '.join(values)}"
+                f" FROM plan AS p JOIN staged AS s USING (n) WHERE p.op = 'new' AND {condition}"
+            )
         if self._chunker is not None:
             self.counts.parts += replace_passages(connection, ready, self._first_seq)
         if "changed" not in counts:
@@ -225,13 +223,31 @@ class Run:
         )
         return counts.get("new", 0), counts["changed"]
 
-    def _note(self, lines: str) -> None:
-        """Note which records some lines of the plan are about to change."""
+    def _ready(self, lines: str) -> tuple[dict[str, int], str]:
+        """Note which records some lines of the plan are about to change.
+
+        Returns
+        -------
+        counts : dict
+            Of the lines, by what is to be done.
+        range_of_n : str
+            A condition on ``s.n``, which spares a scan of all that is staged.
+        """
+        listed = "list(p.n), list(p.seq)" if self._small else "[], []"
         found = self.writer.connection.execute(
-            f"SELECT p.seq, p.n FROM plan AS p WHERE {lines}"
+            f"SELECT p.op, count(*), min(p.n), max(p.n), {listed} FROM plan AS p"
+            f" WHERE {lines} GROUP BY p.op"
         ).fetchall()
-        self.writer.note_records([seq for seq, _ in found if seq is not None])
-        self.writer.changes.add("seq", [self._first_seq + n for seq, n in found if seq is None])
+        for op, _, _, _, numbers, seqs in found:
+            if op == "new":
+                self.writer.changes.add("seq", [self._first_seq + n for n in numbers])
+            else:
+                self.writer.note_records(seqs)
+        low, high = (
+            min((row[2] for row in found), default=0),
+            max((r[3] for r in found), default=-1),
+        )
+        return {row[0]: row[1] for row in found}, f"s.n BETWEEN {low} AND {high}"
 
     # -- embedding ------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from embedkit.lexical.base import About, Base, LibraryError, write
 from embedkit.lexical.index import LexicalIndex
 from embedkit.store.manifest import OWN_VECTORS, IndexEntry, Manifest
 from embedkit.store.passages import texts_of_rows
-from embedkit.store.sets import current_set, has_own_vectors
+from embedkit.store.sets import has_own_vectors
 
 if TYPE_CHECKING:
     from embedkit.store.database import Connection
@@ -144,7 +144,7 @@ def update_lexical(
     """
     manifest, layout, connection = writer.manifest, writer.layout, writer.connection
     entry = manifest.lexical if manifest else None
-    if manifest and manifest.vector_set != current_set(connection):
+    if manifest and manifest.vector_set != writer.vector_set:
         entry = None  # its rows are others
     if not build and not rebuild:
         return entry

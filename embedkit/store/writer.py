@@ -340,7 +340,7 @@ class Writer:
                 database=database,
                 index=index,
                 lexical=lexical,
-                vector_set=self._vector_set(),
+                vector_set=self.vector_set,
                 sets=self._other_sets(),
                 chunk=self.settings.chunk,
                 delta=delta,
@@ -357,7 +357,9 @@ class Writer:
         self._collect(previous)
         return manifest
 
-    def _vector_set(self) -> int:
+    @property
+    def vector_set(self) -> int:
+        """The number of the set of vectors that the records use."""
         # What is noted of changes never has to do with sets.
         if self.manifest is not None and self.changes.known:
             return self.manifest.vector_set
@@ -419,7 +421,7 @@ class Writer:
 
     def _index(self, generation: int, live: Mask, build: bool, rebuild: bool) -> IndexEntry | None:
         entry = self.manifest.index if self.manifest else None
-        if self.manifest and self.manifest.vector_set != self._vector_set():
+        if self.manifest and self.manifest.vector_set != self.vector_set:
             entry = None  # it was built on other vectors
         if not build and not rebuild:
             return entry
