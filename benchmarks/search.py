@@ -64,7 +64,8 @@ def main() -> None:
     print(
         f"{n:,} x {vectors.shape[1]}, {len(queries)} queries, {options.vectors or 'made vectors'}"
     )
-    print(f"\n{'store':28}{'filter':>8}{'hits':>6}{'recall@10':>11}{'p50 ms':>9}{'p95 ms':>9}")
+    head = f"{'recall@10':>11}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}"
+    print(f"\n{'store':28}{'filter':>8}{'hits':>6}{head}")
     with tempfile.TemporaryDirectory() as folder:
         _measure(_embedkit(folder, vectors, numbers), queries, truths, n)
         _reopened(Path(folder), queries[0], options.rounds)
@@ -171,17 +172,19 @@ def _measure(store: tuple[str, Search], queries: Any, truths: dict[float, Any], 
         search(queries[i % len(queries)], n, i)
     for share, truth in truths.items():
         limit, walls, recalls, hits = int(share * n), [], [], []
+        cpu = time.process_time()
         for i, (query, true) in enumerate(zip(queries, truth, strict=True)):
             begun = time.perf_counter()
             found = search(query, limit, i)
             walls.append(1e3 * (time.perf_counter() - begun))
             hits.append(len(found))
             recalls.append(len({*map(int, found)} & {*true.tolist()}) / len(true))
+        cpu = 1e3 * (time.process_time() - cpu) / len(queries)
         told = "none" if share == 1 else f"{share:.1%}"
         p95 = statistics.quantiles(walls, n=20)[-1]
         print(
             f"{name:28}{told:>8}{min(hits):6}{statistics.mean(recalls):11.4f}"
-            f"{statistics.median(walls):9.2f}{p95:9.2f}",
+            f"{statistics.median(walls):9.2f}{p95:9.2f}{cpu:9.2f}",
             flush=True,
         )
 

@@ -43,7 +43,7 @@ EXACT_BIAS = 1.25
 TRUSTED = 4
 """Of a graph's or a forest's list the first in so many are trusted to be the nearest there are. A
 list that is cut at n lacks some of the true n nearest, mostly towards its end: usearch, which finds
-99 % of 10, finds 96 % of 100, but 99.5 % of the first 25 of those."""
+99 % of 10, finds 96 % of 100, but 99 % of the first 25 of those."""
 
 
 @dataclass(frozen=True, slots=True)
