@@ -79,8 +79,12 @@ class _Words(dict[str, str]):
     """The words of what stands between two blanks, found out when it is first met."""
 
     def __missing__(self, text: str) -> str:
-        shown = _COMPOUND.sub(_taken_apart, text if text.isascii() else _folded(text))
-        shown = shown.translate(_SIGNS)
+        bare = text.strip("\"'([,;:!?)]").rstrip(".")
+        if bare.isascii() and bare.isalpha() and (bare[1:].islower() or len(bare) == 1):
+            shown = bare  # an ordinary word, as most are: what follows would find nothing else
+        else:
+            shown = _COMPOUND.sub(_taken_apart, text if text.isascii() else _folded(text))
+            shown = shown.translate(_SIGNS)
         if len(text) <= LONGEST:
             if len(self) >= _REMEMBERED:
                 self.clear()

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from embedkit.lexical.words import LONGEST, analyzer, asked, cut, is_alike, may_be_mistyped
+from embedkit.lexical.words import (
+    _COMPOUND,
+    _SIGNS,
+    LONGEST,
+    _folded,
+    _taken_apart,
+    analyzer,
+    asked,
+    cut,
+    is_alike,
+    may_be_mistyped,
+)
 
 ANALYZER = analyzer()
 
@@ -84,6 +95,12 @@ def test_any_text_can_be_cut(text: str) -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_words_of_two_texts_are_those_of_both(a: str, b: str) -> None:
     assert terms(f"{a} {b}") == terms(a) + terms(b)
+
+
+@given(st.text("aBé'.,:(+#-1", max_size=8))
+def test_the_short_way_for_ordinary_words_changes_nothing(text: str) -> None:
+    long = _COMPOUND.sub(_taken_apart, text if text.isascii() else _folded(text))
+    assert cut(text).split() == long.translate(_SIGNS).split()
 
 
 def test_what_is_no_word_is_left_out() -> None:

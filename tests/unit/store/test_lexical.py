@@ -129,9 +129,9 @@ def test_records_of_one_text_are_found_together(full):
     assert found(full, "n9") == ["twin"]
 
 
-@given(st.lists(st.tuples(st.sampled_from("ud"), st.integers(0, 90)), max_size=6))
+@given(st.lists(st.tuples(st.sampled_from("ud"), st.integers(0, 90)), max_size=4))
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_done_words_find_what_holds_them(opened, tmp_path, steps):
     shutil.rmtree(tmp_path / "home", ignore_errors=True)
@@ -268,7 +268,7 @@ def test_threads_search_while_another_writes(full):
     for thread in threads:
         thread.start()
     try:
-        for i in range(6):
+        for i in range(3):
             full.upsert(records(FEW, seed=i, start=100 + 30 * i))
             assert found(full, f"n{100 + 30 * i}") == [f"r{100 + 30 * i}"], "nothing stale"
             full.delete([f"r{100 + 30 * i + j}" for j in range(5)])
