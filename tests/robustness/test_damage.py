@@ -12,6 +12,7 @@ import pytest
 
 import embedkit
 from embedkit.indexes.rows import EXACT_ROWS
+from embedkit.store.lexical import LEAST_TAIL
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +58,12 @@ def test_every_file_of_a_native_index(start, tmp_path, index):
     native = [name for name in files if name.startswith("index-") and "backend" in name]
     assert native, "there is a base to be loaded"
     judge(start, tmp_path, native)
+
+
+def test_files_of_the_index_of_words(start, tmp_path):
+    files = make(tmp_path / "good", "flat", LEAST_TAIL + 60)
+    some = ("files.json", "words.json", "rows.npy", "tantivy/meta.json", ".term")
+    judge(start, tmp_path, [n for n in files if n.startswith("lexical-") and n.endswith(some)])
 
 
 def judge(start, tmp_path: Path, files: list[str]) -> None:

@@ -31,6 +31,8 @@ def seen_by_a_reader(worker, home: Path, log: Path) -> dict[str, str]:
             ):
                 assert hits[0].id == id
                 assert hits[0].score == pytest.approx(1, abs=1e-5)
+            for id in some:
+                assert id in [hit.id for hit in reader.search(texts[id], k=3, mode="lexical")]
     return texts
 
 

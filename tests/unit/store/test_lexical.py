@@ -69,6 +69,18 @@ def full(opened):
     return collection
 
 
+def test_what_a_killed_publication_left_is_no_hindrance(full):
+    number = manifest(full).generation + 1
+    left = Layout(full.path).lexical(number) / "tantivy"
+    left.mkdir(parents=True)
+    (left / "meta.json").write_text("{")
+    (left / ".tantivy-writer.lock").touch()
+    full.upsert(records(FEW + 5, start=60))
+    assert manifest(full).lexical.folder == f"lexical-{number}"
+    assert found(full, "n70") == ["r70"]
+    assert all(finding.ok for finding in full.check())
+
+
 def test_few_records_need_no_files(opened):
     collection = opened()
     collection.upsert(records(FEW))
