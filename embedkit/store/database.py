@@ -292,8 +292,8 @@ def migrate(connection: Connection) -> None:
 
 
 def _meta(connection: Connection, key: str) -> int:
-    row = connection.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchone()
-    return int(row[0]) if row else 0
+    # Fetched whole: with a result unfinished, the connection takes no table of ours.
+    return int(scalar(connection, "SELECT value FROM meta WHERE key = ?", [key]) or 0)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from embedkit.errors import DamagedError, FormatVersionError, StorageError
@@ -141,3 +142,11 @@ def test_errors_about_anything_else_pass(tmp_path):
         raise duckdb.ConversionException("x")
     with pytest.raises(ConnectionError), database.database_errors(tmp_path):
         raise ConnectionError("a model's own")
+
+
+def test_asking_for_the_commits_leaves_the_connection_free(layout):
+    connection = database.connect_writer(layout)
+    assert database.committed(connection) == 0
+    # With a result unfinished, DuckDB takes no table.
+    connection.register("ours", pa.table({"a": [1]}))
+    assert database.scalar(connection, "SELECT a FROM ours") == 1
