@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.ingest.pieces import KNOWN, need_passages, need_whole, settle
 from embedkit.ingest.stage import Progress, Stage
-from embedkit.store.columns import Column, read_columns
 from embedkit.store.database import Connection, scalar
 from embedkit.store.passages import drop_orphans
 
@@ -102,7 +101,7 @@ def make_plan(
     """
     connection, known = stage.connection, known or Known()
     _register_own(connection, own_rows)
-    _compare(connection, stage.columns, own=own_rows is not None)
+    _compare(stage, own=own_rows is not None)
     if chunker is None:
         need_whole(connection)
     else:
@@ -159,8 +158,9 @@ def _register_own(connection: Connection, rows: Keys | None) -> None:
     connection.unregister("brought")
 
 
-def _compare(connection: Connection, columns: Sequence[Column], *, own: bool) -> None:
-    known = {column.physical: column for column in read_columns(connection)}
+def _compare(stage: Stage, *, own: bool) -> None:
+    connection, columns = stage.connection, stage.columns
+    known = {column.physical: column for column in stage.known}
     differs = ["r.text IS DISTINCT FROM s.text"]
     for column in columns:
         if column.physical in known:

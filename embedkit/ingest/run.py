@@ -20,7 +20,7 @@ from embedkit.ingest.todo import Todo
 from embedkit.managed.budget import BudgetReached
 from embedkit.protocols import Embedder
 from embedkit.store import ledger
-from embedkit.store.columns import ensure_columns, read_columns
+from embedkit.store.columns import ensure_columns
 from embedkit.store.database import is_interrupt, scalar
 from embedkit.store.sets import has_own_vectors, note_own_vectors
 from embedkit.store.vectors import vector_keys
@@ -127,7 +127,7 @@ class Run:
     def _begin(self, stage: Stage, plan: Plan) -> None:
         connection, changes = self.writer.connection, self.writer.changes
         self._small = plan.new + plan.changed <= MOST_KEYS
-        known = read_columns(connection)
+        known = stage.known
         forgives = self.request.retry_failed and self.embedder is not None
         same = all(column in known for column in stage.columns)
         brings = self.request.vectors is not None and not has_own_vectors(connection)
@@ -316,7 +316,9 @@ class Run:
 
     def _finish(self, plan: Plan, status: Status) -> Report:
         connection = self.writer.connection
-        truncated, tokens_cut = ledger.cut_texts(connection, self._number)
+        truncated = tokens_cut = 0
+        if self.counts.embedded or self.counts.cached:
+            truncated, tokens_cut = ledger.cut_texts(connection, self._number)
         report = self._report(plan, status, truncated, tokens_cut)
         with self.writer.commit(noted=True):
             ledger.finish_run(

@@ -64,6 +64,8 @@ class Stage:
         self.source = source
         self.choice = Choice((), None)
         self.columns: list[Column] = []
+        self.known: list[Column] = []
+        """The metadata columns that the records have now."""
         self.rows = 0
         self.unread = 0
         """Rows of which not even the id is known."""
@@ -205,7 +207,8 @@ class Stage:
 
     def _settle(self) -> None:
         wanted = self._metadata()
-        self.columns = future_columns(read_columns(self.connection), wanted)
+        self.known = read_columns(self.connection)
+        self.columns = future_columns(self.known, wanted)
         selected = [
             "n",
             "line",

@@ -213,7 +213,9 @@ class Manifest:
         if self.delta is not None:
             body["delta"] = asdict(self.delta)
         body["sha256"] = _digest(body)
-        return (json.dumps(body, indent=2) + "\n").encode()
+        # A line for each member: people read it, and indenting them all takes a millisecond more.
+        lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(body[key])}" for key in body)
+        return f"{{\n{lines}\n}}\n".encode()
 
     def write(self, path: Path) -> None:
         """Replace the manifest of the folder, durably."""
