@@ -144,8 +144,21 @@ class Pairing(Reader):
     def _vectors_of(self, ids: Sequence[str]) -> Vectors:
         import numpy as np
 
+        from embedkit.validate import is_unicode
+
         def work(view: View) -> Vectors:
-            return np.array([self._vector(view, id) for id in ids], np.float32)
+            if view.passages is not None:
+                found = [view.vector(self._found(view, id)[1].id) for id in ids]
+                return np.stack([vector for vector in found if vector is not None])
+            known = dict(
+                view.query(
+                    "SELECT id, row FROM records WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+                    [[id for id in dict.fromkeys(ids) if is_unicode(id)]],
+                )
+            )
+            rows = [known[id] if id in known else self._found(view, id)[0] for id in ids]
+            vectors: Vectors = view.vectors.matrix[np.array(rows, np.int64)]
+            return vectors
 
         return self._read(work)
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedkit import Collection
+from embedkit import open as open_collection
 from embedkit.errors import (
     ColumnError,
     InvalidInputError,
@@ -182,3 +183,17 @@ def test_bad_labels(
 def test_labels_that_are_not_there(filled: Collection, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError):
         filled.calibrate_pairs(tmp_path / "labels.csv")
+
+
+def test_records_in_passages_are_judged_by_the_mean_of_theirs(home: Path) -> None:
+    collection = open_collection("q", home=home, embedder="hashing", chunk="tokens=8,overlap=0")
+    long = "The first sentence is the same. "
+    texts = [long + f"The second sentence about {word} is not." for word in ["cats", "dogs"]]
+    other = [f"Nothing of the kind about number {i}. And more of it." for i in range(24)]
+    collection.upsert([(f"r{i}", text) for i, text in enumerate([*texts, *other])])
+    labels = [{"id1": "r0", "id2": "r1", "label": 1}] * 20
+    labels += [{"id1": "r0", "id2": f"r{i}", "label": 0} for i in range(2, 22)]
+    found = collection.calibrate_pairs(labels)
+    pairs = [pair for pair in collection.pairs(0.05) if (pair.id1, pair.id2) == ("r0", "r1")]
+    assert pairs[0].score == pytest.approx(found.threshold, abs=1e-6)
+    assert not pairs[0].exact
