@@ -10,7 +10,7 @@ next, then a denser index is built, and in the end search is exact.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,24 +19,19 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.indexes import auto
-from embedkit.indexes.bounds import lower_bound, queries_needed, upper_bound
-from embedkit.indexes.measure import Latency, Questions, Sampler, latency
+from embedkit.indexes.measure import Latency, Sampler, latency
 from embedkit.indexes.promise import RECALL, check_recall
 from embedkit.indexes.rows import RowIndex
+from embedkit.indexes.tuning import Tuning
 from embedkit.registry import Spec
 from embedkit.types import IndexMeasurement, IndexTrial, Metric
 
 if TYPE_CHECKING:
-    from embedkit.indexes.measure import Recalls
     from embedkit.quantized import Matrix
     from embedkit.types import Keys, Mask
 
 ALPHA = 0.05
 """Probability that a contract is said to be kept and is not, at most."""
-PILOTS = 100
-"""Queries that a step of the knob is chosen on."""
-LEAST, MOST = 128, 6000
-"""Queries that decide: the first lot at least, all lots at most."""
 EXACT_SINGLES = 20
 DRIFT = 0.1
 """Share of rows that came or went since, past which recall is measured again."""
@@ -132,7 +127,7 @@ def kept(
         measurement = exact_measurement(index, sampler, recall)
         note, tried = (before.note, before.tried) if before else ("", ())
         return Built(index, replace(measurement, note=note, tried=tried), index.resolved)
-    tuning = _Tuning(index, sampler, recall, ALPHA / 2)
+    tuning = Tuning(index, sampler, recall, ALPHA / 2)
     tuned = tuning.run(pinned=True)
     if not tuned.met and not _pinned(spec):
         tuned = tuning.run(pinned=False)
@@ -168,8 +163,9 @@ class _Building:
             return self._exact("")
         if registry.Spec.parse(self.spec).name == auto.AutoBackend.name:
             return self._choose()
-        for spec in _denser(self.spec):
-            built = self._try(spec, spec, ALPHA)
+        specs = list(_denser(self.spec))
+        for spec in specs:
+            built = self._try(spec, spec, ALPHA / len(specs))
             if built.measurement.met or _pinned(self.spec):
                 return built
         return self._exact(self._says())
@@ -211,9 +207,12 @@ class _Building:
         if not index.sizes.base:
             measurement = exact_measurement(index, self.sampler, self.recall)
             return Built(index, measurement, index.resolved)
-        tuned = _Tuning(index, self.sampler, self.recall, alpha).run(pinned=_pinned(name))
+        to_beat = self.best.measurement.p50 if self.best else None
+        tuning = Tuning(index, self.sampler, self.recall, alpha, to_beat)
+        tuned = tuning.run(pinned=_pinned(name))
         measurement = tuned.measurement(index, self.count)
-        outcome = "slower" if measurement.met else f"recall may be {measurement.low:.4f}"
+        slower = measurement.met or tuned.slower
+        outcome = "slower" if slower else f"recall may be {measurement.low:.4f}"
         self.trials.append(
             IndexTrial(name, outcome, measurement.recall, measurement.low, measurement.p50, seconds)
         )
@@ -236,122 +235,6 @@ class _Building:
             f"no index keeps a recall of {self.recall:g} for sure{shown}: search is exact, "
             "and slower"
         )
-
-
-@dataclass
-class Tuned:
-    """A setting and what it achieves on queries that had no part in choosing it."""
-
-    setting: dict[str, float]
-    target: float
-    alpha: float
-    recalls: Recalls
-    timed: Latency
-    k: int
-
-    @property
-    def low(self) -> float:
-        """What the mean recall exceeds, for sure."""
-        return lower_bound(self.recalls, self.alpha)
-
-    @property
-    def met(self) -> bool:
-        """Whether the contract is kept, for sure."""
-        return self.low >= self.target
-
-    def measurement(self, index: RowIndex, count: int) -> IndexMeasurement:
-        """Return it as it is kept."""
-        note = ""
-        if not self.met:
-            note = f"recall may be below {self.target:g}: {index.resolved} is used as it was set"
-        return IndexMeasurement(
-            target=self.target,
-            met=self.met,
-            recall=float(self.recalls.mean()),
-            low=self.low,
-            high=upper_bound(self.recalls, 0.025),
-            k=self.k,
-            queries=len(self.recalls),
-            p50=self.timed.p50,
-            p95=self.timed.p95,
-            rows=count,
-            changed=index.sizes.tail + index.sizes.masked,
-            how=f"{len(self.recalls):,} queries, {Sampler.how}, against exact search; latency of "
-            f"{self.timed.queries} of them one by one, without embedding",
-            measured=datetime.now(UTC),
-            setting=self.setting,
-            note=note,
-        )
-
-
-class _Tuning:
-    """Finds the quickest step of an index's knob that keeps the contract."""
-
-    def __init__(self, index: RowIndex, sampler: Sampler, target: float, alpha: float) -> None:
-        self.index, self.sampler, self.target = index, sampler, target
-        self.backend: Any = index.backend
-        self.alpha = alpha
-        self.verified: Questions | None = None
-
-    def run(self, *, pinned: bool) -> Tuned:
-        """Return the quickest step that is good enough, else the best there is."""
-        steps = () if pinned else tuple(getattr(self.backend, "steps", ()))
-        if not steps:
-            return self._verify(self.alpha)
-        tuned = None
-        for attempt, step in enumerate(steps[self._first(steps) :], 1):
-            self.backend.tune({self.backend.knob: step})
-            # Each attempt may err; together they do so no more often than was allowed.
-            tuned = self._verify(self.alpha / 2**attempt)
-            if tuned.met:
-                break
-        assert tuned is not None
-        return tuned
-
-    def _first(self, steps: Sequence[float]) -> int:
-        """Return the first step that seems good enough, found by halving; the last if none is."""
-        pilots = self.sampler.draw(PILOTS)
-        low, high = 0, len(steps) - 1
-        while low < high:
-            middle = (low + high) // 2
-            self.backend.tune({self.backend.knob: steps[middle]})
-            if self.sampler.recalls(self.index, pilots).mean() >= self._wanted:
-                high = middle
-            else:
-                low = middle + 1
-        return low
-
-    @property
-    def _wanted(self) -> float:
-        """The recall that a step needs to pass without asking thousands of queries."""
-        return self.target + 0.25 * (1 - self.target)
-
-    def _verify(self, alpha: float) -> Tuned:
-        """Ask more and more queries until the contract is shown to be kept or to be missed."""
-        first = min(MOST, max(LEAST, queries_needed(self.target, alpha)))
-        recalls: Recalls = np.empty(0)
-        for lot in self._lots(first):
-            recalls = np.concatenate((recalls, self.sampler.recalls(self.index, lot)))
-            if lower_bound(recalls, alpha) >= self.target:
-                break
-            if recalls.mean() < self.target:
-                break
-        assert self.verified is not None
-        timed = latency(self.index, self.verified.queries, self.sampler.k)
-        setting = dict(getattr(self.backend, "setting", {}))
-        return Tuned(setting, self.target, alpha, recalls, timed, self.sampler.k)
-
-    def _lots(self, first: int) -> Iterator[Questions]:
-        """Yield lots of queries, each as large as all before it; drawn once for all steps."""
-        there, used = self.verified, 0
-        while used < MOST:
-            end = min(MOST, max(first, 2 * used))
-            if there is None or len(there) < end:
-                more = self.sampler.draw(end - (0 if there is None else len(there)))
-                there = more if there is None else there.joined(more)
-                self.verified = there
-            yield there.part(used, end)
-            used = end
 
 
 def exact_measurement(index: RowIndex, sampler: Sampler, target: float) -> IndexMeasurement:
