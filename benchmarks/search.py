@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,13 +152,15 @@ def _lancedb(folder: str, vectors: Any, numbers: Any) -> tuple[str, Search]:
     flat = pa.array(vectors.ravel())
     table = table.append_column("vector", pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]))
     store = lancedb.connect(folder).create_table("q", table)
-    store.create_index(metric="cosine", index_type="IVF_HNSW_SQ")
+    with warnings.catch_warnings():  # an older way to say it, which older versions know too
+        warnings.simplefilter("ignore", DeprecationWarning)
+        store.create_index(metric="cosine", index_type="IVF_HNSW_SQ")
 
     def search(query: Any, limit: int, i: int) -> list[str]:
         asked = store.search(query).distance_type("cosine").limit(K)
         if limit < len(numbers):
             asked = asked.where(f"number < {limit} AND number > -{i + 1}", prefilter=True)
-        found = asked.select(["id", "text", "number", "lang"]).to_list()
+        found = asked.select(["id", "text", "number", "lang", "_distance"]).to_list()
         return [row["id"] for row in found]
 
     return f"lancedb {lancedb.__version__} IVF_HNSW_SQ", search

@@ -36,6 +36,9 @@ QUERY = 0.03
 COLD = 2.5
 """In a fresh process every page of the vectors is touched for the first time: a search is so much
 dearer."""
+COLD_BYTES = 2**28
+"""Vectors of more bytes are not searched instead of reading an index: the file of an index is eight
+times smaller, and nobody knows whether either is in memory or must come from the disk."""
 LOAD_BYTE = 3e-6
 """To read a byte of an index, to check it, and to set it out."""
 EXACT_BIAS = 1.25
@@ -126,7 +129,8 @@ def decide(task: Task, held: Held) -> Decision:
     if not task.inside:
         return Decision(exact, f"{how}of which the index has none yet: all are scored")
     owed = held.owed
-    if held.spend(COLD * exact_ms(task)):
+    touched = 4 * task.dim * (task.matches if exact == "gather" else task.rows)
+    if touched <= COLD_BYTES and held.spend(COLD * exact_ms(task)):
         return Decision(exact, f"{how}all are scored: the index would first be read, {owed:.0f} ms")
     backend = held.get()
     if backend is None:

@@ -238,6 +238,15 @@ def test_a_backend_is_read_when_a_search_gains_by_it(tmp_path: Path) -> None:
     assert not told
 
 
+@pytest.mark.parametrize(
+    ("given", "waits"), [(task(), False), (task(rows=10**6), True), (task(0.001, 10**6), False)]
+)
+def test_more_vectors_than_may_be_in_memory_are_not_read_instead(given: Task, waits: bool) -> None:
+    held = Held("turbovec", load=TurbovecBackend, size=200 * given.rows)
+    decide(given, held)
+    assert (held.loaded is not None) == waits
+
+
 def test_what_reading_costs_is_waited_for_once_only() -> None:
     held = Held("turbovec", load=TurbovecBackend, size=0, failed=lambda _: None)
     spent = 0.0
