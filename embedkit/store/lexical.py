@@ -61,17 +61,17 @@ def row_texts(
         return
     wanted = np.zeros(n, np.bool_)
     wanted[rows] = True
-    some = len(rows) <= LEAST_TAIL
+    few, some = len(rows) <= LEAST_TAIL, len(rows) <= n // 8
     query = f"SELECT row, text FROM {texts_of_rows(connection)}"
-    if some:
+    if few or some:
         query += " WHERE row IN (SELECT unnest(?::BIGINT[]))"
-    if own or some:
+    if own or few:
         query = (
             "SELECT row, string_agg(DISTINCT text, '\n' ORDER BY text)"
             f" FROM ({query}) AS t(row, text) GROUP BY row"
         )
     # No cursor of its own: it would not know which database is in use.
-    connection.execute(query, [rows.tolist()] if some else [])
+    connection.execute(query, [rows.tolist()] if few or some else [])
     while batch := connection.fetchmany(_BATCH):
         taken: dict[int, str] = {}
         for row, text in batch:

@@ -65,6 +65,7 @@ class View:
             self._words = previous.__dict__.get("_lexical") or previous._words
         self._opened = opened if opened is not None else Opened()
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._filtering = threading.Lock()
         self._matches: OrderedDict[str, Matches] = OrderedDict()
         self._checked: VectorFile | None = None
@@ -165,7 +166,7 @@ class View:
     @property
     def lexical(self) -> LexicalIndex:
         """The index of words; where none is on disk, or not a sound one, made in memory."""
-        with self._lock:
+        with self._reading:
             return self._lexical.index
 
     @functools.cached_property
