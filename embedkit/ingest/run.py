@@ -95,6 +95,9 @@ class Run:
         stage, plan = stage_and_plan(
             connection, self.request, self.writer.vectors, self.embedder, own_rows, self._chunker
         )
+        self._small = plan.new + plan.changed <= MOST_KEYS
+        if self._small and not plan.to_embed + plan.cached:
+            return self._at_once(stage, plan)
         self._begin(stage, plan)
         try:
             self._apply_known(plan)
@@ -111,6 +114,15 @@ class Run:
             raise
         return self._finish(plan, "done")
 
+    def _at_once(self, stage: Stage, plan: Plan) -> Report:
+        """Carry out a run with little to do and nothing to embed in one commit."""
+        with self.writer.commit(noted=True):
+            self._begin(stage, plan)
+            self._apply_known(plan)
+            self._finish_records(plan)
+            report = self._close(plan, "done")
+        return self._publish(report)
+
     def _store_own_vectors(self) -> Keys | None:
         """Append the vectors that the user brought and that are not there; return their rows."""
         vectors = self.request.vectors
@@ -126,7 +138,6 @@ class Run:
 
     def _begin(self, stage: Stage, plan: Plan) -> None:
         connection, changes = self.writer.connection, self.writer.changes
-        self._small = plan.new + plan.changed <= MOST_KEYS
         known = stage.known
         forgives = self.request.retry_failed and self.embedder is not None
         same = all(column in known for column in stage.columns)
@@ -315,6 +326,10 @@ class Run:
                 self.counts.removed = remove_gone(self.writer.connection, self._source)
 
     def _finish(self, plan: Plan, status: Status) -> Report:
+        return self._publish(self._close(plan, status))
+
+    def _close(self, plan: Plan, status: Status) -> Report:
+        """Enter into the ledger how the run ended, and return its report."""
         connection = self.writer.connection
         truncated = tokens_cut = 0
         if self.counts.embedded or self.counts.cached:
@@ -324,8 +339,11 @@ class Run:
             ledger.finish_run(
                 connection, self._number, status, _ledger_counts(report), report.notes
             )
+        return report
+
+    def _publish(self, report: Report) -> Report:
         self._tell("building the index", 0, 0)
-        manifest = self.writer.publish(build_index=status in ("done", "stopped"))
+        manifest = self.writer.publish(build_index=report.status in ("done", "stopped"))
         measured = manifest.index.measurement if manifest.index else None
         if measured is not None and measured.note:
             report = dataclasses.replace(report, notes=(*report.notes, measured.note))

@@ -113,6 +113,7 @@ class Writer:
         self.manifest: Manifest | None = None
         self.changes = Changes()
         self._commits = 0
+        self._committing = False
         self.lexical_slack: Slack | None = None
         """What is known of the index of words, so that it need not be looked at each time."""
         self._live: Mask | None = None
@@ -233,6 +234,8 @@ class Writer:
     def commit(self, *, noted: bool = False) -> Iterator[None]:
         """Commit what the block does to the database, all or nothing.
 
+        Within another such block it is part of that one, and committed with it.
+
         Parameters
         ----------
         noted : bool
@@ -240,8 +243,18 @@ class Writer:
             snapshot of everything.
         """
         self.changes.known &= noted
-        with translated(self.layout.work), commit(self.connection, self.layout, self._count_commit):
+        if self._committing:
             yield
+            return
+        self._committing = True
+        try:
+            with (
+                translated(self.layout.work),
+                commit(self.connection, self.layout, self._count_commit),
+            ):
+                yield
+        finally:
+            self._committing = False
 
     def _count_commit(self, commits: int) -> None:
         self._commits = commits
