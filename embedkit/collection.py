@@ -27,7 +27,8 @@ from embedkit.types import CollectionInfo, Finding, Record, Report
 if TYPE_CHECKING:
     from embedkit.chunking.chunker import Chunker
     from embedkit.ingest.stage import Progress
-    from embedkit.store.writer import Settings, Writer
+    from embedkit.store.publisher import Settings
+    from embedkit.store.writer import Writer
 
 DEFAULT_INDEX = "auto"
 
@@ -281,7 +282,7 @@ class Collection(Migrating):
             yield writer
 
     def _settings(self, own_dim: int | None) -> Settings:
-        from embedkit.store.writer import Settings
+        from embedkit.store.publisher import Settings
 
         manifest = read_manifest(self._layout)
         if manifest is None:

@@ -22,9 +22,10 @@ from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
 from embedkit.store.database import is_interrupt, scalar
+from embedkit.store.publisher import MOST_KEYS
 from embedkit.store.sets import has_own_vectors, note_own_vectors
 from embedkit.store.vectors import vector_keys
-from embedkit.store.writer import MOST_KEYS, Writer
+from embedkit.store.writer import Writer
 from embedkit.types import Delivery, Report
 
 if TYPE_CHECKING:

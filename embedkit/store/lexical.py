@@ -27,7 +27,7 @@ from embedkit.store.sets import has_own_vectors
 if TYPE_CHECKING:
     from embedkit.store.database import Connection
     from embedkit.store.layout import Layout
-    from embedkit.store.writer import Writer
+    from embedkit.store.publisher import Publisher
     from embedkit.types import Keys, Mask
 
 _log = logging.getLogger("embedkit")
@@ -131,7 +131,7 @@ class Slack:
 
 
 def update_lexical(
-    writer: Writer, generation: int, live: Mask, *, build: bool, rebuild: bool
+    writer: Publisher, generation: int, live: Mask, *, build: bool, rebuild: bool
 ) -> IndexEntry | None:
     """Return the index of words for a generation that is about to be published.
 

@@ -35,10 +35,11 @@ from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import OWN_VECTORS, Manifest, VectorSet
 from embedkit.store.passages import largest_row, texts_of_rows
 from embedkit.store.published import open_vectors
+from embedkit.store.publisher import Settings
 from embedkit.store.restore import restore
 from embedkit.store.sets import current_set, other_sets, write_set
 from embedkit.store.vectors import ENTRY, VectorFile, content_key
-from embedkit.store.writer import Settings, Writer
+from embedkit.store.writer import Writer
 from embedkit.types import Finding
 
 if TYPE_CHECKING:

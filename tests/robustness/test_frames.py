@@ -10,7 +10,7 @@ import pytest
 
 import embedkit
 from embedkit.errors import DamagedError
-from embedkit.store import writer
+from embedkit.store import publisher
 from embedkit.store.manifest import Manifest
 from embedkit.store.writer import Writer
 
@@ -25,7 +25,7 @@ class PowerCutError(BaseException):
 def frames(worker, monkeypatch):
     """Publish frames of small collections too."""
     for name in ("LEAST_SNAPSHOT", "LARGEST_SHARE", "MOST_FRAMES"):
-        monkeypatch.setattr(writer, name, getattr(writer, name))
+        monkeypatch.setattr(publisher, name, getattr(publisher, name))
     worker.always_frames(50)
 
 

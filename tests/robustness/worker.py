@@ -20,7 +20,7 @@ from embedkit.embedders.base import BaseEmbedder
 from embedkit.errors import EmbedkitError
 from embedkit.ingest import deliver, run
 from embedkit.quantized import check_precision, decode, encode
-from embedkit.store import writer
+from embedkit.store import publisher
 from embedkit.store.writer import Writer
 from embedkit.types import Embeddings, InputType, Precision
 
@@ -147,9 +147,9 @@ def do_churn(collection: embedkit.Collection) -> None:
 
 def always_frames(most: int = 5) -> None:
     """Publish frames of a small collection too, and a snapshot after a few of them."""
-    writer.LEAST_SNAPSHOT = 0
-    writer.LARGEST_SHARE = 1000
-    writer.MOST_FRAMES = most
+    publisher.LEAST_SNAPSHOT = 0
+    publisher.LARGEST_SHARE = 1000
+    publisher.MOST_FRAMES = most
 
 
 def do_trickle(collection: embedkit.Collection, first: str = "0", times: str = "-1") -> None:

@@ -255,7 +255,8 @@ def test_a_first_run_that_was_killed_is_told_from_no_collection(opened, home):
 def test_a_collection_made_meanwhile_by_another_model_is_refused(opened, home):
     from embedkit.store.layout import Layout
     from embedkit.store.manifest import Model
-    from embedkit.store.writer import Settings, Writer
+    from embedkit.store.publisher import Settings
+    from embedkit.store.writer import Writer
 
     opened().upsert(ROWS)
     late = Settings(Model("other", "another model", 384), "cosine", "flat")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import embedkit
 from embedkit import Record
 from embedkit.errors import DamagedError
-from embedkit.store import writer
+from embedkit.store import publisher
 from embedkit.store.deltas import KEYS, Delta, DeltaFile, Frame, read_frames
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
@@ -22,7 +22,7 @@ DIM = 8
 @pytest.fixture(autouse=True)
 def always_frames(monkeypatch):
     """Let small collections publish frames too."""
-    monkeypatch.setattr(writer, "LEAST_SNAPSHOT", 0)
+    monkeypatch.setattr(publisher, "LEAST_SNAPSHOT", 0)
 
 
 def manifest_of(collection) -> Manifest:
@@ -105,8 +105,8 @@ def test_another_column_takes_a_snapshot(collection):
 
 
 def test_many_frames_take_a_snapshot(collection, monkeypatch):
-    monkeypatch.setattr(writer, "MOST_FRAMES", 3)
-    monkeypatch.setattr(writer, "LARGEST_SHARE", 1000)
+    monkeypatch.setattr(publisher, "MOST_FRAMES", 3)
+    monkeypatch.setattr(publisher, "LARGEST_SHARE", 1000)
     seen = []
     for i in range(8):
         put(collection, {f"n{i}": f"more {i}"}, kind="new")
@@ -118,7 +118,7 @@ def test_many_frames_take_a_snapshot(collection, monkeypatch):
 
 
 def test_many_changes_take_a_snapshot(collection, monkeypatch):
-    monkeypatch.setattr(writer, "MOST_KEYS", 5)
+    monkeypatch.setattr(publisher, "MOST_KEYS", 5)
     put(collection, {f"n{i}": f"more {i}" for i in range(10)}, kind="new")
     assert manifest_of(collection).delta is None
 
