@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("embedkit")
 SPEC = "bm25"
+WITH_DIGESTS = "bm25 with digests"
+"""What the index resolves to where a row's text may change."""
 LEAST_TAIL = 512
 """Rows that are read from memory rather than from disk: as many are there in a few milliseconds."""
 REMOVED_SHARE = 0.25
@@ -148,35 +150,26 @@ def update_lexical(
         entry = None  # its rows are others
     if not build and not rebuild:
         return entry
-    slack = writer.lexical_slack
-    if entry is not None and not rebuild and slack is not None and slack.covers(entry):
-        return entry
     own = writer.settings.model.spec == OWN_VECTORS or has_own_vectors(connection)
+    resolved = WITH_DIGESTS if own else SPEC
+    slack = writer.lexical_slack
+    fits = entry is not None and not rebuild and entry.resolved == resolved
+    if entry is not None and fits and slack is not None and slack.covers(entry):
+        return entry
     digests = _digests(connection, len(live), own=own)
-    base, missing, stale = None, np.flatnonzero(live), np.empty(0, np.int64)
+    start = _Start(None, np.flatnonzero(live))
     if entry is not None and not rebuild:
-        try:
-            about = About.load(_checked(layout, entry))
-            missing, stale = _difference(about, live, digests)
-            held = int(np.count_nonzero(about.rows))
-            base = layout.root / entry.folder
-        except EmbedkitError as error:
-            _log.warning("the index of words is made anew: %s", error)
-            missing, base, entry = np.flatnonzero(live), None, None
-        else:
-            removed = len(stale) > max(LEAST_TAIL, REMOVED_SHARE * held)
-            if not removed and len(missing) <= LEAST_TAIL:
-                writer.lexical_slack = Slack(entry, LEAST_TAIL - len(missing))
-                return entry
-            if removed:
-                base, missing = None, np.flatnonzero(live)
-    if base is None and len(missing) <= LEAST_TAIL:
+        start = _start(layout, entry, live, digests)
+        if start.serves:
+            writer.lexical_slack = Slack(entry, LEAST_TAIL - len(start.missing))
+            return entry
+    if start.base is None and len(start.missing) <= LEAST_TAIL:
         return None
     folder = layout.lexical(generation)
     shutil.rmtree(folder, ignore_errors=True)
-    texts = row_texts(connection, missing, len(live), own=own)
+    texts = row_texts(connection, start.missing, len(live), own=own)
     try:
-        write(folder, texts, live, digests=digests, base=base, remove=stale)
+        write(folder, texts, live, digests=digests, base=start.base, remove=start.stale)
     except LibraryError as error:
         # The library's failure must not cost the records.
         if rebuild:
@@ -184,7 +177,31 @@ def update_lexical(
         _log.warning("the index of words could not be made: %s", error.message)
         shutil.rmtree(folder, ignore_errors=True)
         return None
-    return IndexEntry(folder.name, SPEC, SPEC, FileDigest.of(folder / "files.json"))
+    return IndexEntry(folder.name, SPEC, resolved, FileDigest.of(folder / "files.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What an index is made from: a base or none, the rows to add and the rows to take out."""
+
+    base: Path | None
+    missing: Keys
+    stale: Keys | None = None
+    serves: bool = False
+    """Whether the base will do as it is."""
+
+
+def _start(layout: Layout, entry: IndexEntry, live: Mask, digests: Any) -> _Start:
+    """Return whether an index still serves, is to be extended or to be built anew."""
+    try:
+        about = About.load(_checked(layout, entry))
+    except EmbedkitError as error:
+        _log.warning("the index of words is made anew: %s", error)
+        return _Start(None, np.flatnonzero(live))
+    missing, stale = _difference(about, live, digests)
+    if len(stale) > max(LEAST_TAIL, REMOVED_SHARE * np.count_nonzero(about.rows)):
+        return _Start(None, np.flatnonzero(live))
+    return _Start(layout.root / entry.folder, missing, stale, len(missing) <= LEAST_TAIL)
 
 
 def _checked(layout: Layout, entry: IndexEntry) -> Path:

@@ -252,6 +252,17 @@ def test_texts_that_change_under_a_vector_of_ones_own_are_noticed(opened, embedd
     assert search("blue") == ["a0"]
 
 
+def test_vectors_of_ones_own_among_those_of_a_model(full):
+    full.upsert([Record("first", "a quokka")])
+    vector = np.ones((1, full.embedder.dim), np.float32)
+    full.upsert([("mine", "a zyzzyva")], vectors=vector)
+    assert found(full, "zyzzyva") == ["mine"]
+    full.upsert([("mine", "a capybara")], vectors=vector)
+    assert found(full, "capybara") == ["mine"]
+    assert found(full, "zyzzyva") == []
+    assert found(full, "quokka") == ["first"]
+
+
 def test_passages_are_indexed_each_with_its_text(opened):
     collection = opened(chunk="tokens=8,overlap=0")
     text = " ".join(f"Sentence{i} speaks of t{i}, at some length." for i in range(12))
