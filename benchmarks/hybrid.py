@@ -183,7 +183,12 @@ def rankings(judged: Judged, texts: Any, queries: Any, fusions: Sequence[str]) -
     out = {"dense": dense.keys[:, :10], "bm25": lexical.keys[:, :10]}
     for spec in fusions:
         fused = fuse(
-            dense, lexical, 10, parse(spec), lambda query, rows: texts[rows] @ queries[query]
+            dense,
+            lexical,
+            10,
+            parse(spec),
+            lambda query, rows: texts[rows] @ queries[query],
+            [index.mass(query) for query in judged.queries],
         )
         out[spec] = fused.keys
     return out

@@ -152,6 +152,15 @@ class LexicalIndex:
                 out[row][name] = score
         return [dict(sorted(out[int(r)].items(), key=lambda item: -item[1])) for r in rows]
 
+    def mass(self, query: str) -> float:
+        """Return the BM25 of a text of mean length that holds each term of the query once.
+
+        Terms that no text holds count as the rarest there are.
+        """
+        found = words.asked(query, self._analyzer)
+        known = self._known(found)
+        return sum(times * known.idf(term) for term, times in found.terms.items())
+
     def asked(self, query: str) -> Asked:
         """Return what is looked for: the terms of a query, as far as any text holds them."""
         found = words.asked(query, self._analyzer)

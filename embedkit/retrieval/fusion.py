@@ -7,7 +7,7 @@ A fusion is named by a spec: ``weighted``, ``weighted?dense=0.7&norm=minmax``, `
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Scores, Vectors
 
 DEFAULT = "weighted"
+COVERED = 0.7
+"""Share of a query's terms, by their idf, that a text need not hold more of: few texts hold all."""
 NORMS = ("z", "minmax")
 Missing = Callable[[int, "Keys"], "Scores"]
 """The exact dense scores of some rows for a query, by its number."""
@@ -45,6 +47,8 @@ class Lists:
         Scores; nan where a list does not have the row and nobody can tell its score.
     dense_rank, lexical_rank : int64 array, shape (m,)
         Places from 1; 0 where a list does not have the row.
+    mass : float or None
+        The BM25 of a text that holds all that the query asks for; None where nobody can tell.
     """
 
     rows: Keys
@@ -52,6 +56,7 @@ class Lists:
     lexical: Any
     dense_rank: Keys
     lexical_rank: Keys
+    mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class Weighted:
     ``z``: how many standard deviations a score is above the mean of its list. A text that shares
     no word with the query has the BM25 0 and fills the lexical list up to the length of the dense
     one; so a code that few texts hold stands out by far, and words that all hold count for little.
+    Where no text holds much of what the query asks for, its words are chance and count the less.
     ``minmax``: similarities from 0, the last of the list, to 1, the best; BM25 divided by the best.
     A row that only the lexical list has falls below the dense list's least by either.
 
@@ -143,7 +149,7 @@ class Weighted:
     ------
     Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM Transactions on
     Information Systems 42(1), 2023: convex combinations, their normalisations, 0 as the least of
-    BM25. Filling up with zeros is ours.
+    BM25. Filling up with zeros is ours, and so is the share of the query that counts.
     """
 
     dense: float = 0.5
@@ -169,9 +175,16 @@ class Weighted:
             shared = _scaled(shared, 0.0, words.max(initial=0.0))
         else:
             similar = _deviations(similar, near)
-            shared = _deviations(shared, words)
+            shared = _deviations(shared, words) * _covered(words, lists.mass)
         dense, lexical = self.dense * similar, (1 - self.dense) * shared
         return dense.astype(np.float32), lexical.astype(np.float32)
+
+
+def _covered(words: Any, mass: float | None) -> float:
+    """Return how much of the query the best text holds, from 0 to 1, with ``COVERED`` as all."""
+    if not mass:
+        return 1.0
+    return float(min(1.0, words.max(initial=0.0) / (COVERED * mass)))
 
 
 def _scaled(scores: Any, low: float, high: float) -> Any:
@@ -234,7 +247,12 @@ def _nearest(name: str | None, known: Any) -> str:
 
 
 def fuse(
-    dense: Neighbors, lexical: Neighbors, n: int, fusion: Fusion, missing: Missing | None = None
+    dense: Neighbors,
+    lexical: Neighbors,
+    n: int,
+    fusion: Fusion,
+    missing: Missing | None = None,
+    masses: Sequence[float] | None = None,
 ) -> Fused:
     """Fuse two lists of candidates for each query.
 
@@ -248,6 +266,8 @@ def fuse(
     missing : callable, optional
         Scores the rows of the lexical list that the dense one does not have, exactly; without it
         they count as the last of that list.
+    masses : sequence of float, optional
+        For each query, the BM25 of a text that holds all that it asks for.
     """
     queries = len(dense.keys)
     if len(lexical.keys) != queries:
@@ -256,7 +276,8 @@ def fuse(
         )
     out = _empty(queries, n)
     for query in range(queries):
-        lists = _lists(dense, lexical, query, missing)
+        mass = None if masses is None else masses[query]
+        lists = _lists(dense, lexical, query, missing, mass)
         near, shared = fusion.parts(lists)
         scores = near + shared
         order = np.lexsort((lists.rows, -np.nan_to_num(lists.dense, nan=-np.inf), -scores))[:n]
@@ -292,7 +313,9 @@ def _empty(queries: int, n: int) -> Fused:
     )
 
 
-def _lists(dense: Neighbors, lexical: Neighbors, query: int, missing: Missing | None) -> Lists:
+def _lists(
+    dense: Neighbors, lexical: Neighbors, query: int, missing: Missing | None, mass: float | None
+) -> Lists:
     """Return the rows of both lists, each once, with what is known of it."""
     near, words = dense.keys[query], lexical.keys[query]
     near, words = near[near >= 0], words[words >= 0]
@@ -306,4 +329,4 @@ def _lists(dense: Neighbors, lexical: Neighbors, query: int, missing: Missing | 
     unknown = np.flatnonzero(dense_rank == 0)
     if missing is not None and len(unknown):
         similar[unknown] = missing(query, rows[unknown])
-    return Lists(rows, similar, shared, dense_rank, lexical_rank)
+    return Lists(rows, similar, shared, dense_rank, lexical_rank, mass)

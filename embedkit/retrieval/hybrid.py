@@ -61,7 +61,8 @@ def hybrid_search(
     def missing(query: int, rows: Keys) -> Scores:
         return np.asarray(matrix[rows] @ queries[query], np.float32)
 
-    return fuse(dense, lexical, n, chosen, missing)
+    masses = [view.lexical.mass(text) for text in texts]
+    return fuse(dense, lexical, n, chosen, missing, masses)
 
 
 def depth(n: int) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedkit.errors import InvalidInputError
-from embedkit.retrieval.fusion import Fused, ReciprocalRank, Weighted, fuse, parse
+from embedkit.retrieval.fusion import COVERED, Fused, ReciprocalRank, Weighted, fuse, parse
 from embedkit.types import Neighbors
 
 
@@ -190,3 +190,18 @@ def test_lists_of_other_queries_are_refused() -> None:
             3,
             Weighted(),
         )
+
+
+def test_words_that_cover_little_of_the_query_count_the_less() -> None:
+    dense = listed((1, 0.9), (2, 0.8), (3, 0.7))
+    lexical = listed((3, 2.0))
+
+    def parts(masses: list[float] | None) -> dict[int, float]:
+        fused = fuse(dense, lexical, 3, Weighted(), None, masses)
+        return dict(zip(fused.keys[0].tolist(), fused.lexical_part[0].tolist(), strict=True))
+
+    whole = parts(None)
+    assert parts([2.0 / COVERED]) == pytest.approx(whole)
+    assert parts([20.0]) == pytest.approx(
+        {row: part * 2.0 / (20.0 * COVERED) for row, part in whole.items()}
+    )
