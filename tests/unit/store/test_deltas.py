@@ -289,3 +289,25 @@ def agrees(reader, expected: dict[str, str]) -> None:
         assert {hit.id: hit.text for hit in hits} == expected
         best = {hit.id for hit in hits if hit.score > 0.999}
         assert best == {id for id, held in expected.items() if held == text}
+
+
+def test_passages_come_and_go_with_frames(tmp_path):
+    long = " ".join(f"word{i} of a tale" for i in range(30))
+    with embedkit.open(
+        "p", home=tmp_path, embedder="hashing", chunk="tokens=20,overlap=0"
+    ) as collection:
+        collection.upsert([("a", long), ("b", "short and sweet")])
+        collection.upsert([("c", long.replace("tale", "song"))])
+        collection.upsert([("a", "now it is short")])
+        assert manifest_of(collection).delta is not None
+        with embedkit.open("p", home=tmp_path, embedder="hashing") as fresh:
+            for reader in (collection, fresh):
+                assert reader.search("word29 of a song", k=1)[0].id == "c"
+                assert len(reader.search("word29", k=10)) == 3
+                assert len(reader.passages("c")) > 3
+                assert len(reader.passages("a")) == len(reader.passages("b")) == 1
+        collection.delete("c")
+        assert {hit.id for hit in collection.search("word29", k=10)} == {"a", "b"}
+        live = collection._existing().live
+        assert int(live.sum()) == 2, "no passage of a deleted or shortened record is left"
+        assert all(finding.ok for finding in collection.check()), collection.check()
