@@ -9,15 +9,15 @@ from embedkit.evaluation.measures import Qrels
 from embedkit.evaluation.search import Judged
 
 if TYPE_CHECKING:
-    from embedkit.reader import Reader
     from embedkit.retrieval.calibration import Calibration
+    from embedkit.searching import Searching
 
 DEPTH = 10
 """Hits of each query that are labels: what a person sees. Deeper ones would all be irrelevant."""
 
 
 def calibrate(
-    collection: Reader, queries: Mapping[str, str], qrels: Qrels, *, keep: bool = True
+    collection: Searching, queries: Mapping[str, str], qrels: Qrels, *, keep: bool = True
 ) -> Calibration:
     """Learn from judged queries how likely a hit of some similarity is relevant.
 

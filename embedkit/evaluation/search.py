@@ -13,8 +13,8 @@ from embedkit.evaluation.measures import DEFAULT, Qrels, check_measures, deepest
 from embedkit.evaluation.results import Missed, QueryScore, SearchEvaluation, named
 
 if TYPE_CHECKING:
-    from embedkit.reader import Reader
     from embedkit.retrieval.options import SearchOptions
+    from embedkit.searching import Searching
 
 DEPTH = 100
 """Hits of each query that are looked at, where a measure does not need more."""
@@ -29,7 +29,7 @@ Found = Mapping[str, Sequence[tuple[str, float]]]
 
 
 def evaluate_search(
-    collection: Reader,
+    collection: Searching,
     queries: Mapping[str, str],
     qrels: Qrels,
     *,
@@ -86,7 +86,7 @@ def evaluate_run(
     queries: Mapping[str, str],
     qrels: Qrels,
     *,
-    collection: Reader,
+    collection: Searching,
     name: str = "run",
     measures: Iterable[str] = DEFAULT,
     k: int | None = None,
@@ -168,7 +168,7 @@ class Judged:
         self.notes: tuple[str, ...] = ()
 
     @classmethod
-    def match(cls, queries: Mapping[str, str], qrels: Qrels, collection: Reader) -> Judged:
+    def match(cls, queries: Mapping[str, str], qrels: Qrels, collection: Searching) -> Judged:
         """Match them.
 
         Raises
@@ -197,7 +197,11 @@ class Judged:
         return judged
 
     def _refuse(
-        self, queries: Mapping[str, str], qrels: Qrels, collection: Reader, documents: Sequence[str]
+        self,
+        queries: Mapping[str, str],
+        qrels: Qrels,
+        collection: Searching,
+        documents: Sequence[str],
     ) -> None:
         if not documents:
             raise InvalidInputError("expected judgements of the queries, got none")
@@ -246,7 +250,7 @@ def as_written(given: Iterable[str], there: Ids[str]) -> dict[str, str]:
 
 
 def search_all(
-    collection: Reader, queries: Mapping[str, str], k: int, options: Mapping[str, Any]
+    collection: Searching, queries: Mapping[str, str], k: int, options: Mapping[str, Any]
 ) -> dict[str, list[tuple[str, float]]]:
     """Return the hits of each query, in batches."""
     listed = list(queries.items())

@@ -20,8 +20,8 @@ from embedkit.evaluation.search import BATCH, JUDGED, describe
 from embedkit.types import Estimate, Hits, Record
 
 if TYPE_CHECKING:
-    from embedkit.reader import Reader
     from embedkit.retrieval.options import SearchOptions
+    from embedkit.searching import Searching
 
 SAMPLED = 200
 SEEN = 10
@@ -64,7 +64,7 @@ class Unjudged:
 
 
 def evaluate_without_judgements(
-    collection: Reader,
+    collection: Searching,
     queries: Sequence[str] | None = None,
     *,
     n: int = SAMPLED,
@@ -108,7 +108,7 @@ def evaluate_without_judgements(
 
 
 def self_retrieval(
-    collection: Reader,
+    collection: Searching,
     records: Sequence[Record],
     *,
     seed: int = 0,
@@ -129,7 +129,7 @@ def self_retrieval(
 
 
 def consistency(
-    collection: Reader,
+    collection: Searching,
     queries: Sequence[str],
     *,
     seed: int = 0,
@@ -213,7 +213,9 @@ def _drawn(queries: list[str], n: int, seed: int) -> list[str]:
     return Random(seed).sample(queries, min(n, len(queries)))  # noqa: S311
 
 
-def _search(collection: Reader, texts: Sequence[str], options: Mapping[str, Any]) -> Sequence[Hits]:
+def _search(
+    collection: Searching, texts: Sequence[str], options: Mapping[str, Any]
+) -> Sequence[Hits]:
     size = BATCH if options.get("rerank") is None else JUDGED
     found: list[Hits] = []
     for start in range(0, len(texts), size):

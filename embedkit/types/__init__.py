@@ -1,0 +1,79 @@
+"""The words of embedkit as types: records, hits, neighbours and reports.
+
+Nothing here imports a library, so that everything may import this.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from embedkit.types.collections import (
+    CollectionInfo,
+    Finding,
+    IndexMeasurement,
+    IndexTrial,
+    KeptVectors,
+)
+from embedkit.types.duplicates import DedupeReport, Member, Pair
+from embedkit.types.hits import Hit, Hits, Neighbors, Passage, SearchPlan, Why, WordShare
+from embedkit.types.models import Candidate, Delivery, Embeddings, Message, Token
+from embedkit.types.records import Record, Reject
+from embedkit.types.runs import Estimate, MigrationReport, Report, RunInfo
+from embedkit.types.words import (
+    INPUT_TYPES,
+    METRICS,
+    MODES,
+    PRECISIONS,
+    InputType,
+    Metric,
+    Mode,
+    Precision,
+    Strategy,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from embedkit.types.words import Codes as Codes
+    from embedkit.types.words import Keys as Keys
+    from embedkit.types.words import Mask as Mask
+    from embedkit.types.words import Scores as Scores
+    from embedkit.types.words import Vectors as Vectors
+
+__all__ = [
+    "INPUT_TYPES",
+    "METRICS",
+    "MODES",
+    "PRECISIONS",
+    "Candidate",
+    "CollectionInfo",
+    "DedupeReport",
+    "Delivery",
+    "Embeddings",
+    "Estimate",
+    "Finding",
+    "Hit",
+    "Hits",
+    "IndexMeasurement",
+    "IndexTrial",
+    "InputType",
+    "KeptVectors",
+    "Member",
+    "Message",
+    "Metric",
+    "MigrationReport",
+    "Mode",
+    "Neighbors",
+    "Pair",
+    "Passage",
+    "Precision",
+    "Record",
+    "Reject",
+    "Report",
+    "RunInfo",
+    "SearchPlan",
+    "Strategy",
+    "Token",
+    "Value",
+    "Why",
+    "WordShare",
+]
