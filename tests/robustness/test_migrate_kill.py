@@ -152,7 +152,7 @@ def test_undoing_a_switch_may_end_at_any_step(opened, scripted, filled, monkeypa
         elif step == "log":
             cut(patch, Path, "unlink")
         else:
-            cut(patch, sets, "copy_durably", after=True)
+            cut(patch, restore, "copy_durably", after=True)
         with pytest.raises(PowerCutError):
             opened(embedder=old).upsert([("x", "never")])
     fresh = opened(embedder=old)
