@@ -10,7 +10,7 @@ import pytest
 
 import embedkit
 from embedkit.integrity import FileDigest
-from embedkit.store import database, sets
+from embedkit.store import database, restore, sets
 from embedkit.store.manifest import Manifest
 from embedkit.store.writer import Writer
 
