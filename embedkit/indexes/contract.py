@@ -161,6 +161,9 @@ class _Building:
     def run(self) -> Built:
         if self.recall == 1:
             return self._exact("")
+        if self.count and self.sampler.alike:
+            # Finding the nearest of many that are equally near takes long, and means nothing.
+            return self._exact("all vectors are alike: an index has nothing to find")
         if registry.Spec.parse(self.spec).name == auto.AutoBackend.name:
             return self._choose()
         specs = list(_denser(self.spec))

@@ -253,3 +253,13 @@ def test_a_measurement_survives_json(measured):
     assert IndexMeasurement.from_dict(measured.to_dict()) == replace(
         measured, measured=measured.measured.replace(microsecond=0)
     )
+
+
+def test_where_all_vectors_are_one_and_the_same_nothing_is_tuned(unit):
+    same = np.repeat(unit[:1], 5000, axis=0)
+    found = built(same, "turbovec")
+    assert found.resolved == "flat"
+    assert "all vectors are alike" in found.measurement.note
+    same[17] = unit[1]
+    found = found.index.search(unit[1:2], 1)
+    assert found.keys[0, 0] == 17
