@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -141,7 +141,7 @@ class Searching(Reader):
     ) -> list[Hits] | None:
         """Return the hits, or None where the collection's vectors are not of that model."""
         from embedkit.retrieval.search import search
-        from embedkit.validate import check_vectors
+        from embedkit.validate import check_vectors, normalize
 
         def work(view: View) -> list[Hits] | None:
             if made_by is not None and view.manifest.model.model_id != made_by.model_id:
@@ -150,6 +150,8 @@ class Searching(Reader):
             if asked.vectors is not None:
                 dim = view.manifest.model.dim
                 vectors = check_vectors(asked.vectors, dim, what="query vectors")
+                if view.manifest.metric == "cosine":
+                    vectors = normalize(vectors)
                 checked = replace(asked, vectors=vectors)
             return search(view, checked, wanted, reranker)
 
@@ -192,8 +194,7 @@ class Searching(Reader):
         from embedkit.retrieval.search import search
 
         wanted = check_options(k, options).by_vector()
-        like = [id] if isinstance(id, str) else list(id)
-        other = [unlike] if isinstance(unlike, str) else list(unlike)
+        like, other = _ids(id), _ids(unlike)
         if not like:
             raise InvalidInputError("expected the id of at least one record, got none")
 
@@ -226,3 +227,9 @@ class Searching(Reader):
         from embedkit.retrieval.confidence import calibration_of
 
         return self._read(calibration_of)
+
+
+def _ids(given: Any) -> list[str]:
+    """Return ids, of which one may be given by itself."""
+    alone = isinstance(given, str) or not isinstance(given, Iterable)
+    return [str(given)] if alone else [str(id) for id in given]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Scores, Vectors
 
 
+MOST = 2**31 - 1
+"""Results that may be counted, asked for or passed over."""
+
+
 def check_texts(texts: Sequence[str]) -> list[str]:
     """Return the texts as a list; a bare string or anything that is not text is refused."""
     if isinstance(texts, str):
@@ -78,6 +82,8 @@ def check_k(k: Any, name: str = "k") -> int:
     """Return k, or what else counts results, a whole number of at least 1."""
     if not isinstance(k, (int, np.integer)) or isinstance(k, bool) or k < 1:
         raise InvalidInputError(f"expected {name} to be a whole number >= 1, got {k!r}")
+    if k > MOST:
+        raise InvalidInputError(f"expected {name} up to {MOST:,}, got {k:,}")
     return int(k)
 
 

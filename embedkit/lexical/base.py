@@ -292,6 +292,8 @@ def _readable(folder: Path) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="embedkit-") as other:
         for path in folder.iterdir():
+            if path.name.startswith(".tantivy"):
+                continue  # a lock, which is to be made here
             with contextlib.suppress(FileExistsError):
                 (Path(other) / path.name).symlink_to(path.resolve())
         yield other

@@ -64,11 +64,15 @@ _KEPT = {ord(c): 0xE000 + i for i, c in enumerate(".&@+#-")}
 """Signs that stay inside a word are out of the way while all others become blanks."""
 
 
-class _Signs(dict[int, int]):
+class _Signs(dict[int, int | str]):
     """What stands for each character once words are cut, found out when it is first met."""
 
-    def __missing__(self, code: int) -> int:
-        self[code] = shown = code if unicodedata.category(chr(code))[0] in "LNM" else 0x20
+    def __missing__(self, code: int) -> int | str:
+        kind = unicodedata.category(chr(code))
+        shown: int | str = code if kind[0] in "LNM" else 0x20
+        if kind == "So":
+            shown = f" {chr(code)} "  # an emoji is a word
+        self[code] = shown
         return shown
 
 

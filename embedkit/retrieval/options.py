@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from embedkit.errors import InvalidInputError
 from embedkit.types import MODES, Mode
-from embedkit.validate import check_k
+from embedkit.validate import MOST, check_k
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
@@ -54,10 +54,14 @@ class Wanted:
         return self.offset + self.k
 
     @property
+    def chooses(self) -> bool:
+        """Whether hits are chosen among more candidates than are wanted."""
+        return self.rerank is not None or self.diversity is not None
+
+    @property
     def depth(self) -> int:
         """How many records are needed to choose from."""
-        chosen_from = self.rerank is not None or self.diversity is not None
-        return max(self.end, self.candidates) if chosen_from else self.end
+        return max(self.end, self.candidates) if self.chooses else self.end
 
     @property
     def asks_model(self) -> bool:
@@ -97,15 +101,32 @@ def check_options(k: Any, options: SearchOptions) -> Wanted:
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
             raise TypeError(f"a search has no option {name!r}; {hint}")
     wanted = Wanted(check_k(k), **options)
-    if wanted.offset:
-        check_k(wanted.offset, "offset")
+    _check_offset(wanted.offset)
     check_k(wanted.candidates, "candidates")
+    _check_page(wanted)
     _check_mode(wanted)
     _check_range("diversity", wanted.diversity)
     _check_range("min_confidence", wanted.min_confidence)
     if wanted.min_score is not None:
         _check_number("min_score", wanted.min_score)
     return wanted
+
+
+def _check_offset(offset: Any) -> None:
+    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset <= MOST:
+        raise InvalidInputError(
+            f"expected offset to be a whole number from 0 to {MOST:,}, got {offset!r}"
+        )
+
+
+def _check_page(wanted: Wanted) -> None:
+    """Refuse a page that reaches beyond what is chosen from: others would be chosen on it."""
+    if wanted.offset and wanted.chooses and wanted.end > wanted.candidates:
+        raise InvalidInputError(
+            f"expected offset + k up to {wanted.candidates:,}, the candidates that rerank or "
+            f"diversity chooses from, got {wanted.end:,}",
+            do="ask for more candidates, the same number on every page",
+        )
 
 
 def _check_mode(wanted: Wanted) -> None:

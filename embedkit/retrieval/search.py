@@ -15,11 +15,12 @@ from embedkit.types import Hit, Hits, Passage, Record, SearchPlan, Why, WordShar
 
 if TYPE_CHECKING:
     from embedkit.protocols import Reranker
+    from embedkit.retrieval.calibration import Calibration
     from embedkit.retrieval.options import Wanted
     from embedkit.store.filters import Matches
     from embedkit.store.passages import Passages
     from embedkit.store.view import View
-    from embedkit.types import Keys
+    from embedkit.types import Keys, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,8 @@ def search(
     # Of each example that is left out, its row comes first and brings perhaps only itself.
     depth += len(asked.without)
     ranked, found = _candidates(view, asked, wanted, depth, matches)
-    chosen = (
-        _choose(view, asked, query, ranked, found, wanted, reranker) for query in range(len(asked))
-    )
+    choice = _Choice(view, asked, wanted, reranker, _calibration(view, asked, wanted))
+    chosen = (_choose(choice, query, ranked, found) for query in range(len(asked)))
     kind = ranked.kind if reranker is None else "reranked"
     answers = []
     for query, items in enumerate(chosen):
@@ -114,22 +114,28 @@ def _records(view: View, rows: Keys, limit: int, matches: Matches | None) -> Fou
     return found
 
 
-def _choose(
-    view: View,
-    asked: Asked,
-    query: int,
-    ranked: Ranked,
-    found: Found,
-    wanted: Wanted,
-    reranker: Reranker | None,
-) -> Sequence[Item]:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What decides which candidates become hits, the same for all queries of a search."""
+
+    view: View
+    asked: Asked
+    wanted: Wanted
+    reranker: Reranker | None
+    calibration: Calibration | None
+
+
+def _choose(choice: _Choice, query: int, ranked: Ranked, found: Found) -> Sequence[Item]:
     """Return the records of one query that become hits, in their final order."""
+    view, asked, wanted = choice.view, choice.asked, choice.wanted
+    reranker, calibration = choice.reranker, choice.calibration
     items: Sequence[Item] = _listed(view, ranked, query, found, asked.without, wanted.depth)
     if reranker is not None:
         assert asked.texts is not None
         items = _reranked(asked.texts[query], items, reranker)
-    if wanted.min_confidence is not None or wanted.explain:
-        items = _confident(view, asked, query, items, wanted.min_confidence)
+    if calibration is not None:
+        assert asked.vectors is not None
+        items = _confident(view, asked.vectors[query], items, calibration, wanted.min_confidence)
     if wanted.min_score is not None:
         items = [item for item in items if item.score >= wanted.min_score]
     if wanted.diversity is not None:
@@ -181,26 +187,31 @@ def _reranked(query: str, items: Sequence[Item], reranker: Reranker) -> list[Ite
     return sorted(judged, key=lambda item: -item.score)
 
 
+def _calibration(view: View, asked: Asked, wanted: Wanted) -> Calibration | None:
+    """Return what makes confidences of similarities, where they are wanted and can be told."""
+    from embedkit.retrieval.confidence import calibration_of
+
+    if asked.vectors is None or (wanted.min_confidence is None and not wanted.explain):
+        return None
+    try:
+        return calibration_of(view)
+    except InvalidInputError:
+        if wanted.min_confidence is not None:
+            raise
+        return None  # too few records tell nothing; an explanation goes without
+
+
 def _confident(
-    view: View, asked: Asked, query: int, items: Sequence[Item], least: float | None
+    view: View, query: Vectors, items: Sequence[Item], calibration: Calibration, least: float | None
 ) -> Sequence[Item]:
     """Return the items with the probability that each is relevant, those below the least left out.
 
     It is told by the similarity of the vectors, whatever the items were ordered by.
     """
     from embedkit.indexes.exact import score_rows
-    from embedkit.retrieval.confidence import calibration_of
 
-    if asked.vectors is None:
-        return items
-    try:
-        calibration = calibration_of(view)
-    except InvalidInputError:
-        if least is not None:
-            raise
-        return items  # too few records tell nothing; an explanation goes without
     rows = np.array([[item.row for item in items]], np.int64)
-    dense = score_rows(asked.vectors[query : query + 1], view.vectors.matrix, rows)[0]
+    dense = score_rows(query[np.newaxis], view.vectors.matrix, rows)[0]
     told = zip(items, calibration.probability(dense).tolist(), strict=True)
     judged = [replace(item, confidence=chance) for item, chance in told]
     return [item for item in judged if least is None or (item.confidence or 0) >= least]

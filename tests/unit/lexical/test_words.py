@@ -143,3 +143,7 @@ def test_codes_are_not_mistyped_words() -> None:
     assert may_be_mistyped("quantum")
     assert not may_be_mistyped("ab1234")
     assert not may_be_mistyped("abc")
+
+
+def test_an_emoji_is_a_word() -> None:
+    assert cut("party 🎉🎉time!").split() == ["party", "🎉", "🎉", "time"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from embedkit import Collection
+from embedkit import open as open_collection
 from embedkit.errors import InvalidInputError, RecordNotFoundError
 from tests.conftest import ScriptedEmbedder
 
@@ -174,3 +176,87 @@ def test_what_was_just_written_is_found_by_its_words(filled: Collection) -> None
     assert filled.search("ora-00942", 1, mode="lexical")[0].id == "new"
     filled.delete("new")
     assert filled.search("ora-00942", 1, mode="lexical") == []
+
+
+WORDS = [
+    "money",
+    "back",
+    "order",
+    "refund",
+    "parcel",
+    "visa",
+    "orchid",
+    "spring",
+    "market",
+    "Frankfurt",
+    "get",
+    "return",
+    "my",
+]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """More records than the lists that are fused are long."""
+    generator = np.random.default_rng(4)
+    home = tmp_path_factory.mktemp("many")
+    collection = open_collection("many", home=home, embedder="hashing?dim=64")
+    drawn = generator.choice(WORDS, (700, 5))
+    collection.upsert([f"{' '.join(words)} {i}" for i, words in enumerate(drawn)])
+    return collection
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "hybrid"},
+        {"mode": "hybrid", "fusion": "rrf"},
+        {"mode": "lexical"},
+        {"diversity": 0.4, "candidates": 500},
+        {"rerank": "lexical", "candidates": 500},
+    ],
+    ids=str,
+)
+def test_pages_of_any_search_hold_every_hit_once(many: Collection, options: Any) -> None:
+    whole = [hit.id for hit in many.search(QUERY, 500, **options)]
+    paged = [
+        hit.id
+        for offset in range(0, 500, 50)
+        for hit in many.search(QUERY, 50, offset=offset, **options)
+    ]
+    assert paged == whole
+    assert len(set(whole)) == len(whole) == 500
+    scores = [hit.score for hit in many.search(QUERY, 500, **options)]
+    assert "diversity" in options or scores == sorted(scores, reverse=True)
+
+
+def test_a_page_beyond_what_is_chosen_from_is_refused(many: Collection) -> None:
+    with pytest.raises(InvalidInputError, match="the candidates that rerank or"):
+        many.search(QUERY, 10, offset=95, diversity=0.5)
+    assert len(many.search(QUERY, 150, diversity=0.5)) == 150
+
+
+def test_the_length_of_a_query_vector_means_nothing(many: Collection) -> None:
+    vector = many.embedder.embed([QUERY], input_type="query")[0]
+    told = [
+        [(hit.id, hit.score, hit.confidence) for hit in hits]
+        for scale in (0.01, 1.0, 100.0)
+        for hits in many.search_vectors(vector * scale, 5, explain=True)
+    ]
+    for other in told[1:]:
+        for one, two in zip(told[0], other, strict=True):
+            assert one[0] == two[0]
+            assert one[1:] == pytest.approx(two[1:], rel=1e-4)
+
+
+def test_ids_that_are_no_texts_name_records_all_the_same(opened: Callable[..., Collection]) -> None:
+    collection = opened()
+    collection.upsert([{"id": i, "text": text} for i, text in enumerate(TEXTS)])
+    assert collection.similar(2) == collection.similar("2") == collection.similar([2])  # type: ignore[arg-type, list-item]
+    assert "2" not in {hit.id for hit in collection.similar([2, 3])}  # type: ignore[list-item]
+
+
+def test_counts_that_no_machine_holds_are_refused(filled: Collection) -> None:
+    for options in ({"k": 10**30}, {"k": 1, "offset": 10**30}):
+        with pytest.raises(InvalidInputError, match="2,147,483,647"):
+            filled.search(QUERY, **options)
