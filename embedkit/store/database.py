@@ -63,13 +63,6 @@ def connect_reader(path: Path) -> Connection:
         return connection
 
 
-def reader_cursor(connection: Connection) -> Connection:
-    """Return another connection to what ``connect_reader`` opened, for a thread of its own."""
-    cursor = connection.cursor()
-    cursor.execute("USE published")
-    return cursor
-
-
 def connect_planner(layout: Layout, published: Path | None) -> Connection:
     """Open a database in memory with a view of the published records, to plan without writing."""
     with translated(layout.root):

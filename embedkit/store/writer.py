@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from embedkit.errors import DamagedError
 from embedkit.integrity import storage_error
@@ -44,9 +43,6 @@ from embedkit.store.sets import (
 )
 from embedkit.store.vectors import VectorWriter
 from embedkit.store.warm import Kept, Warm
-
-if TYPE_CHECKING:
-    pass
 
 
 class Writer(Publisher):

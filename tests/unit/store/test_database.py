@@ -91,7 +91,7 @@ def test_a_spoiled_count_is_no_count(layout, content):
 def test_a_reader_can_neither_write_nor_reach_another_file(layout, tmp_path):
     database.connect_writer(layout).close()
     (tmp_path / "secret.txt").write_text("secret")
-    connection = database.reader_cursor(database.connect_reader(layout.work))
+    connection = database.connect_reader(layout.work)
     for statement in (
         "INSERT INTO columns VALUES ('m0', 'a', 'JSON')",
         "DROP TABLE records",
