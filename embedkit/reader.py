@@ -36,6 +36,7 @@ class Reader:
         self._stamp: tuple[int, int, int] | None = None
         self._warm: Warm | None = None
         self._reading = threading.Lock()
+        self._keeping = threading.Lock()
         catalog.check_home(home)
         self._model.check_given()
 
@@ -54,7 +55,7 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the files. The collection can be used again; it then opens them again."""
-        with self._reading:
+        with self._reading, self._keeping:
             # Threads may be reading; the files are closed when the last of them lets go.
             self._view, self._warm = None, None
 
@@ -62,9 +63,11 @@ class Reader:
         """Return what this process keeps of the collection from one call to the next."""
         from embedkit.store.warm import Warm
 
-        if self._warm is None:
-            self._warm = Warm()
-        return self._warm
+        # A lock of its own, since a reader that holds the other one asks too.
+        with self._keeping:
+            if self._warm is None:
+                self._warm = Warm()
+            return self._warm
 
     def _refreshed(self) -> View | None:
         """Return the view of the last published generation, or None before the first."""
@@ -72,7 +75,7 @@ class Reader:
 
         with self._reading:
             stamp = _stamp(self._layout.manifest)
-            if self._view is None or stamp != self._stamp:
+            if self._view is None or not self._view.whole or stamp != self._stamp:
                 if stamp is None and read_manifest(self._layout) is None:
                     self._view = None
                 else:

@@ -7,8 +7,9 @@ at once, and a new one costs what it changed. A generation without a delta is th
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from embedkit.store.database import Connection, connect_reader, translated
@@ -154,6 +155,8 @@ class Snapshot:
         self._ledger_frames = 0
         self._defined: dict[int, set[Sequence[str]]] = {}
         self._lock = threading.RLock()
+        self.whole = True
+        """False once something was taken in by half: views that come open the files anew."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -164,7 +167,11 @@ class Snapshot:
         same = manifest.database == self._digest and (
             self._layout.records(manifest.snapshot) == self._path
         )
-        return same and (manifest.delta.size if manifest.delta else 0) >= self._file.size
+        return (
+            self.whole
+            and same
+            and (manifest.delta.size if manifest.delta else 0) >= self._file.size
+        )
 
     def advance(self, manifest: Manifest) -> list[Frame]:
         """Take in what the generations since the last one changed, and return it.
@@ -175,7 +182,7 @@ class Snapshot:
         """
         if manifest.delta is None:
             return []
-        with self._lock, translated(self._file.path):
+        with self._changing():
             frames = self._file.advance(manifest.delta)
             self._overlay(RECORDS).load(frames)
             self._frames += frames
@@ -194,7 +201,7 @@ class Snapshot:
             cursor.execute("USE published")
             return cursor
         schema = f"memory.g{manifest.generation}"
-        with self._lock, translated(self._file.path):
+        with self._changing():
             self._define(schema, manifest.generation, RECORDS)
             if ledger:
                 self._overlay(LEDGER).load(self._frames[self._ledger_frames :])
@@ -202,6 +209,16 @@ class Snapshot:
                 self._define(schema, manifest.generation, LEDGER)
         cursor.execute(f"SET search_path = '{schema},published.main'")
         return cursor
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._lock, translated(self._file.path):
+            try:
+                yield
+            except BaseException:
+                # Ctrl-C, say: the file may be read further than the tables know.
+                self.whole = False
+                raise
 
     def _overlay(self, kinds: Sequence[str]) -> Overlay:
         if kinds not in self._overlays:

@@ -70,16 +70,18 @@ class View:
         self._matches: OrderedDict[str, Matches] = OrderedDict()
         self._checked: VectorFile | None = None
         self._snapshot: Snapshot
-        if previous is None or not previous._snapshot.serves(manifest):
+        following = previous is not None and previous._snapshot.serves(manifest)
+        if previous is not None and following:
+            self._snapshot = previous._snapshot
+        else:
             path = layout.records(manifest.snapshot)
             if not path.exists():
                 raise ReplacedError(path)
             self._snapshot = Snapshot(layout, manifest, do=self._repair)
-            self._snapshot.advance(manifest)
-        else:
-            self._snapshot = previous._snapshot
-            self._take_over(previous, self._snapshot.advance(manifest))
+        frames = self._snapshot.advance(manifest)
         self._cursors = _Cursors(self._snapshot, manifest)
+        if previous is not None and following:
+            self._take_over(previous, frames)
 
     def _take_over(self, previous: View, frames: Sequence[Frame]) -> None:
         """Keep what the last view knew, as far as what changed since leaves it true."""
@@ -92,7 +94,6 @@ class View:
         if "_filter" in known and not any(frame.keys["source"] for frame in frames):
             self._filter = known["_filter"]
         if "_records" in known:
-            self._cursors = _Cursors(self._snapshot, self.manifest)
             self._records = known["_records"].after(frames, self._cursors)
 
     @functools.cached_property
@@ -100,6 +101,11 @@ class View:
         """The metadata columns."""
         with translated(self.layout.records(self.manifest.snapshot)):
             return read_columns(self.cursor)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its tables can be relied upon; otherwise it is to be opened anew."""
+        return self._snapshot.whole
 
     @property
     def _repair(self) -> str:
@@ -181,7 +187,7 @@ class View:
             if _generation(self.layout.manifest) != self.manifest.generation:
                 raise ReplacedError(self.layout.root / "lexical") from error
             _log.warning("%s", error)
-        with translated(self.layout.records(self.manifest.generation)):
+        with translated(self.layout.records(self.manifest.snapshot)):
             return hold_lexical(self.manifest, self.cursor, self.live, base, earlier)
 
     # -- records --------------------------------------------------------------------------------

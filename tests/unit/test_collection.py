@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -15,6 +19,7 @@ from embedkit.errors import (
     RecordNotFoundError,
     UnknownBackendError,
 )
+from embedkit.store import warm
 
 ROWS = [
     Record("q1", "how do I get my money back", {"lang": "en", "votes": 3}),
@@ -314,3 +319,23 @@ def test_an_index_whose_library_is_gone_is_searched_exactly(filled, monkeypatch,
     assert again.search("where is my parcel", k=1)[0].id == "q2"
     assert again.upsert([("q4", "a new one")]).new == 1
     assert len(again.search("new", k=10)) == 4
+
+
+def test_threads_keep_one_thing_between_calls(filled, monkeypatch):
+    met = threading.Barrier(2)
+
+    class Slow(warm.Warm):
+        def __init__(self):
+            # A second thread would come here while the first one is.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                met.wait(0.3)
+            super().__init__()
+
+    monkeypatch.setattr(warm, "Warm", Slow)
+    filled.close()
+    with ThreadPoolExecutor(2) as threads:
+        reading = threads.submit(filled._refreshed)
+        kept = [threads.submit(filled._kept).result(), filled._kept()]
+        view = reading.result()
+    assert kept[0] is kept[1]
+    assert view._opened is kept[0].opened

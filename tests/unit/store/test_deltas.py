@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import embedkit
 from embedkit import Record
 from embedkit.errors import DamagedError
-from embedkit.store import publisher
+from embedkit.store import publisher, snapshot
 from embedkit.store.deltas import KEYS, Delta, DeltaFile, Frame, read_frames
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
@@ -144,6 +144,63 @@ def test_a_view_stays_as_it_was(collection):
     assert before.get("r1") is not None
     assert len(list(before)) == 21
     assert len(list(collection)) == 20
+
+
+def broken_once(monkeypatch, method, kinds):
+    """Let some work on the tables beside the snapshot be interrupted, when it is done for once."""
+    work, left = getattr(snapshot.Overlay, method), [1]
+
+    def interrupted(self, *arguments):
+        if self._kinds == kinds and left and method != "define":
+            left.pop()
+            raise KeyboardInterrupt
+        work(self, *arguments)
+        if self._kinds == kinds and left:
+            left.pop()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshot.Overlay, method, interrupted)
+    return left
+
+
+@pytest.mark.parametrize("method", ["load", "_insert", "define"])
+def test_what_an_interrupted_reader_took_in_by_half_is_read_anew(
+    collection, tmp_path, monkeypatch, method
+):
+    with embedkit.open("c", home=tmp_path) as other:
+        assert len(list(other)) == 20
+        put(collection, {"r3": "replaced", "new": "another"}, kind="new")
+        left = broken_once(monkeypatch, method, snapshot.RECORDS)
+        with pytest.raises(KeyboardInterrupt):
+            other.get("new")
+        assert not left
+        assert other.get("new").text == "another"
+        assert other.get("r3").text == "replaced"
+        put(collection, {"newer": "one more"}, kind="new")
+        assert len(list(other)) == 22
+
+
+@pytest.mark.parametrize("method", ["load", "_insert", "define"])
+def test_an_interrupted_look_at_the_ledger_does_no_harm(collection, tmp_path, monkeypatch, method):
+    with embedkit.open("c", home=tmp_path) as other:
+        put(collection, {"new": "another"}, kind="new")
+        assert other.get("new").text == "another"
+        left = broken_once(monkeypatch, method, snapshot.LEDGER)
+        with pytest.raises(KeyboardInterrupt):
+            other.runs()
+        assert not left
+        assert [run.run for run in other.runs()] == [2, 1], "none is missing and none there twice"
+        put(collection, {"newer": "one more"}, kind="new")
+        assert [run.run for run in other.runs()] == [3, 2, 1]
+
+
+def test_a_view_and_its_records_share_connections(collection):
+    assert collection.get("r1").text == "text 1"
+    put(collection, {"new": "another"}, kind="new")
+    view = collection._existing()
+    assert "_records" in view.__dict__, "taken over"
+    assert view._records._cursor is view._cursors
+    assert view._records._cursor() is view.cursor
 
 
 def test_a_plan_sees_frames(collection):
