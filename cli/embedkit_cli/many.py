@@ -166,7 +166,7 @@ def read_queries(path: str) -> Queries:
     from embedkit.types import Reject
     from embedkit_connectors import open_source
 
-    queries = Queries()
+    queries, seen = Queries(), set[str]()
     number = 0
     for batch in open_source(path).batches():
         queries.rejects.extend(batch.rejects)
@@ -176,10 +176,14 @@ def read_queries(path: str) -> Queries:
         ids = batch.table.column(known).to_pylist() if known else [None] * len(texts)
         for line, id, text in zip(batch.lines.tolist(), ids, texts, strict=True):
             number += 1
+            name = str(number if id is None else id)
             if text is None or not str(text).strip():
                 queries.rejects.append(Reject(line, "there is no text in this row"))
+            elif name in seen:
+                queries.rejects.append(Reject(line, f"the id {name!r} came before"))
             else:
-                queries.rows.append((str(number if id is None else id), str(text)))
+                seen.add(name)
+                queries.rows.append((name, str(text)))
     if not queries.rows:
         raise SourceError(f"there is no query in {path}", do="give a file with a query a line")
     return queries

@@ -218,7 +218,12 @@ def check_format(source: Source, out: str, format: str | None, report: str | Non
     with contextlib.suppress(InvalidInputError):
         like_source = format_of(source.label.removesuffix(".gz"))
         return "csv" if like_source == "parquet" else like_source
-    return "csv"
+    from embedkit_connectors.jsonl import JsonLinesSource
+    from embedkit_connectors.text import TextSource
+
+    if isinstance(source, JsonLinesSource):
+        return "jsonl"
+    return "text" if isinstance(source, TextSource) else "csv"
 
 
 def check_places(source: Source, out: str, report: str | None, *, force: bool) -> None:

@@ -62,3 +62,9 @@ def test_bad_input(run: Run, work: Path) -> None:
     )
     assert "embedder" in run("dedupe", "q.csv", "-o", "-", "--embedder", "minilmm", code=2).stderr
     assert (work / "q.csv").read_text() == ROWS
+
+
+def test_what_comes_in_lines_of_json_goes_out_so(run: Run, work: Path) -> None:
+    lines = '{"text":"aa bb"}\n{"text":"aa bb"}\n{"text":"cc"}\n'
+    result = run("dedupe", "-", "-o", "-", "--exact", stdin=lines)
+    assert result.stdout == '{"text": "aa bb"}\n{"text": "cc"}\n'

@@ -127,3 +127,10 @@ def test_many_queries_are_reranked(data: Any, run: Any, questions: Path) -> None
 def test_queries_without_hits_are_headings_alone(run: Any, asked: Path) -> None:
     words = ["--queries", "asked.csv", "--where", "votes > 1000000", "--format", "table"]
     assert run("search", *words).stdout == f"a1: {FIRST}\n\nb 2: {SECOND}\n"
+
+
+def test_an_id_that_comes_twice_is_left_out_and_said(run: Any, questions: Path) -> None:
+    Path("twice.csv").write_text("id,text\nq1,candle wax\nq1,a parcel\nq2,a visa\n")
+    result = run("search", "--queries", "twice.csv", "-k", "1", "--format", "trec", code=1)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["q1", "q2"]
+    assert "line 3: the id 'q1' came before" in result.stderr

@@ -116,9 +116,11 @@ def search(
     **options: Any,
 ) -> int:
     """Find the records that answer QUERY best; - reads it from stdin."""
-    if sum(given is not None for given in (query, queries, vectors)) != 1:
+    given = sum(value is not None for value in (query, queries, vectors))
+    if given != 1:
+        several = ", and one of these only" if given else ""
         raise click.UsageError(
-            "expected a query, or a file of them with --queries FILE or --vectors FILE"
+            f"expected a query, or a file of them with --queries FILE or --vectors FILE{several}"
         )
     if query is not None and session.format == "trec":
         raise click.UsageError("--format trec needs query ids: give --queries FILE")
@@ -176,7 +178,9 @@ def _nothing(wanted: Wanted) -> str:
     """Say why there is no hit, as far as the options tell."""
     given = {name for name, value in wanted.options.items() if value}
     if given & {"min_score", "min_confidence"}:
-        return "nothing in the collection is good enough: no record reaches what --min-… asks for"
+        return (
+            "nothing in the collection is good enough: no record reaches the least that was asked"
+        )
     if "offset" in given:
         return "there are no more hits"
     if "where" in given:
