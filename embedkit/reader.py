@@ -114,9 +114,10 @@ class Reader:
         return found
 
     def _unknown(self, view: View, id: str) -> RecordNotFoundError:
+        example = self._example(view)
         return RecordNotFoundError(
             f"no record {id!r} in collection {self.name!r}",
-            do=f"ids look like {self._example(view)!r}",
+            do=f"ids look like {example!r}" if example else "it is empty",
         )
 
     def _example(self, view: View) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Scores, Vectors
 
 
-MOST = 2**31 - 1
+MOST = 2**62 - 1
 """Results that may be counted, asked for or passed over."""
 
 

@@ -50,6 +50,8 @@ _TIME = {"now", "today", "current_date", "get_current_timestamp", "transaction_t
 """Functions of the time of the query: the only ones allowed that have no constant result."""
 
 
+SHOWN = 100
+"""Characters that an error shows of each end of a condition."""
 _LARGE = {"range", "generate_series", "repeat", "repeat_row", "list_resize", "array_resize"}
 """Functions whose result may be of any size: no condition over a record needs them."""
 
@@ -101,7 +103,7 @@ class Filter:
         try:
             found = connection.execute(query).fetchnumpy()
         except duckdb.Error as error:
-            raise FilterError(f"cannot filter by {where!r}: {_first_line(error)}") from error
+            raise FilterError(f"cannot filter by {_shown(where)}: {_first_line(error)}") from error
         seqs, rows = (np.asarray(found[name], np.int64) for name in ("seq", "row"))
         if (seqs[1:] < seqs[:-1]).any():
             order = np.argsort(seqs)
@@ -179,6 +181,11 @@ class Filter:
         )
 
 
+def _shown(where: str) -> str:
+    """Return a condition as an error shows it, the middle of a long one left out."""
+    return repr(where if len(where) <= 2 * SHOWN else f"{where[:SHOWN]} … {where[-SHOWN:]}")
+
+
 def _check_unicode(where: str) -> None:
     try:
         where.encode()
@@ -186,7 +193,7 @@ def _check_unicode(where: str) -> None:
         character = f"U+{ord(where[error.start]):04X}"
         raise FilterError(
             f"expected a condition in Unicode, got a lone surrogate ({character}) at character "
-            f"{error.start} of {where!r}"
+            f"{error.start} of {_shown(where)}"
         ) from error
 
 
@@ -204,7 +211,9 @@ def _tree(text: str, where: str) -> dict[str, Any]:
     if parsed.get("error_type") == "not implemented":
         raise _refused(where, "a statement")
     if parsed.get("error"):
-        raise FilterError(f"cannot filter by {where!r}: {parsed.get('error_message', 'not SQL')}")
+        raise FilterError(
+            f"cannot filter by {_shown(where)}: {parsed.get('error_message', 'not SQL')}"
+        )
     if len(parsed["statements"]) != 1:
         raise _refused(where, "several statements")
     node: dict[str, Any] = parsed["statements"][0]["node"]
@@ -234,7 +243,7 @@ def _check_function(connection: Connection, name: str, where: str) -> None:
         known = [row[0] for row in connection.execute(names).fetchall()]
         near = difflib.get_close_matches(name, known, n=1)
         raise FilterError(
-            f"cannot filter by {where!r}: there is no function {name!r}",
+            f"cannot filter by {_shown(where)}: there is no function {name!r}",
             do=f"did you mean {near[0]!r}?" if near else "",
         )
     for kind, stability in rows:
@@ -247,7 +256,7 @@ def _check_function(connection: Connection, name: str, where: str) -> None:
 
 def _refused(where: str, what: str) -> FilterError:
     return FilterError(
-        f"expected a condition over the record's columns, got {what} in {where!r}",
+        f"expected a condition over the record's columns, got {what} in {_shown(where)}",
         do="write something like \"lang = 'en' AND votes > 3\"",
     )
 

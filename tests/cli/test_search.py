@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import embedkit
 from embedkit import embedder
 
 QUERY = "How do I get candle wax out of a carpet?"
@@ -256,3 +257,19 @@ def test_options_that_cannot_be_meant(
     run: Any, questions: Path, words: list[str], part: str
 ) -> None:
     assert part in run("search", QUERY, *words, code=2).stderr
+
+
+def test_an_empty_collection_is_called_so(run: Any, questions: Path) -> None:
+    with embedkit.open("questions") as opened:
+        opened.delete([record.id for record in opened])
+    for words in (["--mode", "lexical"], ["--where", "votes > 1"], []):
+        assert "the collection is empty" in run("search", QUERY, *words).stderr
+    assert "it is empty" in run("similar", "q001", code=1).stderr
+
+
+def test_a_long_condition_is_not_said_again_at_length(run: Any, questions: Path) -> None:
+    listed = ", ".join(map(str, range(5000)))
+    result = run("search", QUERY, "--where", f"votess IN ({listed})", code=2)
+    assert len(result.stderr) < 500
+    result = run("search", QUERY, "--where", f"votes IN ({listed}", code=2)
+    assert len(result.stderr) < 500

@@ -170,7 +170,7 @@ def _one(session: Session, opened: embedkit.Collection, query: str, wanted: Want
     if wanted.explains and hits.plan is not None:
         say(f"how: {describe_plan(hits.plan)}")
     if not hits:
-        say(_nothing(wanted))
+        say(_nothing(wanted) if len(opened) else "the collection is empty: no record matches")
     return 0
 
 
@@ -187,4 +187,4 @@ def _nothing(wanted: Wanted) -> str:
         return "no record matches the filter"
     if wanted.options.get("mode") == "lexical":
         return "no record shares a word with the query; search by meaning with --mode dense"
-    return "no record matches: the collection is empty"
+    return "no record matches"

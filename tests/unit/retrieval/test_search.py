@@ -258,5 +258,5 @@ def test_ids_that_are_no_texts_name_records_all_the_same(opened: Callable[..., C
 
 def test_counts_that_no_machine_holds_are_refused(filled: Collection) -> None:
     for options in ({"k": 10**30}, {"k": 1, "offset": 10**30}):
-        with pytest.raises(InvalidInputError, match="2,147,483,647"):
+        with pytest.raises(InvalidInputError, match="4,611,686,018"):
             filled.search(QUERY, **options)
