@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedkit import registry
 from embedkit.indexes.base import BaseBackend
@@ -93,6 +93,12 @@ class AutoBackend(BaseBackend):
     def tune(self, setting: Mapping[str, float]) -> None:
         """Tune the chosen backend."""
         self._delegate.tune(setting)
+
+    def apart(self) -> Self:
+        """Return one whose chosen backend can be tuned without this one's changing."""
+        twin = super().apart()
+        twin._delegate = self._delegate.apart()
+        return twin
 
     def outgrown(self, rows: int) -> bool:
         """Return whether the choice would be another one; shrinking has to halve the size."""

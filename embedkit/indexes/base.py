@@ -7,9 +7,10 @@ parameters of its constructor, which stores them and does nothing else.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from embedkit.errors import InvalidInputError
 
@@ -35,7 +36,8 @@ class BaseBackend:
         decoded all at once (:class:`embedkit.quantized.CodedMatrix`).
     knob : str
         The option that may change after the build, to find more or answer sooner; "" for none. It
-        is an attribute of the same name, read at each search.
+        is an attribute of the same name, read at each search and never kept in the library's
+        object, which several backends may share (``apart``).
     steps : tuple of float
         Values of the knob that are worth trying, from quick to thorough.
     denser : tuple of dict
@@ -74,6 +76,10 @@ class BaseBackend:
             if name != self.knob:
                 raise InvalidInputError(f"{self.name} cannot change {name!r} once it is built")
             setattr(self, name, value)
+
+    def apart(self) -> Self:
+        """Return one over the same built index, which can be tuned without this one changing."""
+        return copy.copy(self)
 
     def outgrown(self, rows: int) -> bool:
         """Return whether a build on that many rows would choose another way to search."""

@@ -114,7 +114,8 @@ def kept(
     Parameters
     ----------
     index : RowIndex
-        As it is used now, its tail and its deleted rows included; it is tuned in place.
+        As it is used now, its tail and its deleted rows included. It stays as it is, since others
+        may be searching with it: what is returned is tuned apart from it.
     spec : str
         What the user asked for.
 
@@ -127,6 +128,7 @@ def kept(
         measurement = exact_measurement(index, sampler, recall)
         note, tried = (before.note, before.tried) if before else ("", ())
         return Built(index, replace(measurement, note=note, tried=tried), index.resolved)
+    index = index.apart()
     tuning = Tuning(index, sampler, recall, ALPHA / 2)
     tuned = tuning.run(pinned=True)
     if not tuned.met and not _pinned(spec):

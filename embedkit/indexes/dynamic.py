@@ -283,7 +283,7 @@ class VectorIndex:
         if about.get("measurement"):
             index._measured = IndexMeasurement.from_dict(about["measurement"])
             if index._built.sizes.base:
-                index._built.tune(index._measured.setting)
+                index._built = index._built.tuned(index._measured.setting)
         index._fresh = True
         return index
 

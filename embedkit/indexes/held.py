@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -96,6 +97,25 @@ class Held:
                 return False
             self._owed -= milliseconds
             return True
+
+    @property
+    def setting(self) -> dict[str, float]:
+        """The knob of the backend and its value; of one that is yet to be read, what was set."""
+        if self.loaded is None:
+            return dict(self._setting)
+        return dict(getattr(self.loaded, "setting", {}))
+
+    def apart(self) -> Held:
+        """Return one of the same backend with a knob of its own.
+
+        What is read already is shared; what is not is read by each.
+        """
+        with self._lock:
+            twin = copy.copy(self)
+            twin._lock = threading.Lock()
+            if self.loaded is not None and hasattr(self.loaded, "apart"):
+                twin.loaded = self.loaded.apart()
+        return twin
 
     def tune(self, setting: Mapping[str, float]) -> None:
         """Set the knob of the backend, now or when it is read."""

@@ -10,9 +10,10 @@ never costs hits.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,7 @@ from embedkit import registry
 from embedkit.errors import DamagedError, FormatVersionError, InvalidInputError
 from embedkit.indexes import files
 from embedkit.indexes.carry_out import Ground, Search
-from embedkit.indexes.geometry import (
-    check_lengths,
-    plain,
-    row_norms,
-    unit_dim,
-    unit_rows,
-)
+from embedkit.indexes.geometry import check_lengths, plain, row_norms, unit_dim, unit_rows
 from embedkit.indexes.held import BACKEND, REBUILD, Held, Unusable, read_backend
 from embedkit.indexes.planner import Task, by_index, decide
 from embedkit.integrity import storage_error
@@ -221,10 +216,20 @@ class RowIndex:
         """Name of the backend that does the work: what ``auto`` chose."""
         return self._held.name
 
-    def tune(self, setting: Mapping[str, float]) -> None:
-        """Set what the backend can change once it is built; other backends take no setting."""
-        if setting:
-            self._held.tune(setting)
+    def apart(self) -> RowIndex:
+        """Return the same index with a knob of its own; tuning that changes nothing here."""
+        twin = copy.copy(self)
+        twin._held = self._held.apart()
+        twin._ground = replace(self._ground, held=twin._held)
+        return twin
+
+    def tuned(self, setting: Mapping[str, float]) -> RowIndex:
+        """Return the same index with its knob set to this; nothing changes for others."""
+        if not setting or setting == self._held.setting:
+            return self
+        twin = self.apart()
+        twin._held.tune(setting)
+        return twin
 
     @property
     def sizes(self) -> Sizes:
@@ -379,15 +384,8 @@ class RowIndex:
         held = Held(about["resolved"], load=load, size=size, failed=failed)
         if failed is None:
             held.get()
-        return cls(
-            matrix,
-            metric=metric,
-            spec=about["spec"],
-            live=live,
-            backend=held,
-            base=base,
-            ties=ties,
-        )
+        spec = about["spec"]
+        return cls(matrix, metric=metric, spec=spec, live=live, backend=held, base=base, ties=ties)
 
 
 def _longest(norms: Vectors | None, base: Keys) -> float:

@@ -101,7 +101,8 @@ def open_index(
         With it, the files of the backend are checked and read when a search would gain by it; where
         they cannot be used this is told why, and every search is exact.
     opened : Opened, optional
-        Where it is open already, it is brought up to date with the rows instead.
+        Where it is open already, it is brought up to date with the rows and the setting
+        instead.
     unchanged : bool
         Look whether its files are still the ones that were checked.
 
@@ -115,6 +116,9 @@ def open_index(
         index = held.refreshed(matrix, live)
     else:
         index = _load_index(layout, entry, matrix, metric, live, failed)
+    if entry.measurement is not None and index.sizes.base:
+        # Others may have tuned it anew since it was opened; older generations keep their setting.
+        index = index.tuned(entry.measurement.setting)
     if opened is not None:
         opened.put(folder, entry, index, checked=held is None and failed is None)
     return index
@@ -140,8 +144,6 @@ def _load_index(
         index = RowIndex.load(folder, matrix, metric=metric, live=live, failed=later)
     except DamagedError as error:
         raise _unusable(layout, error) from error
-    if entry.measurement is not None and index.sizes.base:
-        index.tune(entry.measurement.setting)
     return index
 
 

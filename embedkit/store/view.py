@@ -326,7 +326,7 @@ def _index_failed(layout: Layout, entry: IndexEntry, error: EmbedkitError) -> No
         current = Manifest.read(layout.manifest).index
     except (OSError, DamagedError):
         current = None
-    if current != entry:
+    if current is None or (current.folder, current.files) != (entry.folder, entry.files):
         raise ReplacedError(layout.root / entry.folder) from error
     _log.warning("%s", error)
 

@@ -68,11 +68,18 @@ def _check_backend_knob(backend: IndexBackend) -> None:
     queries = normalize(clustered_vectors(50, 30, seed=1))
     backend.build(unit)
     nearest = np.argsort(-(queries @ unit.T), axis=1)[:, :10]
-    recalls = []
+    recalls, found = [], []
     for step in (steps[0], steps[-1]):
         backend.tune({backend.knob: step})
         ensure(backend.setting == {backend.knob: step}, "it is not tuned to what it was told")
-        recalls.append(recall_of(backend.candidates(queries, 10), nearest.tolist()))
+        found.append(backend.candidates(queries, 10))
+        recalls.append(recall_of(found[-1], nearest.tolist()))
+    other = backend.apart()
+    other.tune({backend.knob: steps[0]})
+    ensure(backend.setting == {backend.knob: steps[-1]}, "it is tuned with one apart from it")
+    for one, before in zip((other, backend), found, strict=True):
+        again = one.candidates(queries, 10)
+        ensure(np.array_equal(again, before), "it searches as one apart from it is tuned")
     ensure(recalls[0] <= recalls[1], "its last step finds less than its first")
     ensure(recalls[1] > 0.99, f"its last step finds {recalls[1]:.1%} only")
 

@@ -66,7 +66,7 @@ def test_what_was_promised_is_found_on_other_queries(unit, spec, metric):
 
 def test_the_quickest_step_that_is_good_enough_is_taken(uneasy):
     index = RowIndex.build(uneasy, metric="cosine", spec="usearch", live=np.ones(3000, bool))
-    index.tune({"ef_search": 64})
+    index = index.tuned({"ef_search": 64})
     assert fresh_recall(uneasy, index) < 0.99
     modest, strict = (built(uneasy, "usearch", recall=recall) for recall in (0.9, 0.995))
     assert modest.measurement.setting["ef_search"] < strict.measurement.setting["ef_search"]
@@ -190,7 +190,7 @@ def test_what_auto_chose_is_loaded_again(unit, monkeypatch, tmp_path):
     found.index.save(tmp_path / "index")
     live = np.ones(ROWS, bool)
     loaded = RowIndex.load(tmp_path / "index", unit, metric="cosine", live=live)
-    loaded.tune(found.measurement.setting)
+    loaded = loaded.tuned(found.measurement.setting)
     assert loaded.resolved == "usearch"
     assert np.array_equal(loaded.search(unit[:9], 10).keys, found.index.search(unit[:9], 10).keys)
 
@@ -228,7 +228,7 @@ def test_a_setting_that_still_holds_is_kept_without_a_build(unit):
     sampler = Sampler(unit, live, "cosine", seed=3)
     again = contract.kept(index, sampler, "usearch", found.measurement, 0.99)
     assert again is not None
-    assert again.index is index
+    assert again.index.backend._index is index.backend._index
     assert again.measurement.setting == found.measurement.setting
     assert (again.measurement.rows, again.measurement.changed) == (2400, 600)
 
@@ -263,3 +263,49 @@ def test_where_all_vectors_are_one_and_the_same_nothing_is_tuned(unit):
     same[17] = unit[1]
     found = found.index.search(unit[1:2], 1)
     assert found.keys[0, 0] == 17
+
+
+def test_an_index_that_is_tuned_anew_stays_as_it_is_for_those_who_search_with_it(uneasy):
+    found = built(uneasy, "usearch", recall=0.8)
+    index, before = found.index, found.measurement
+    backend = index.backend
+    answers = index.search(uneasy[:200], 10, measured=True).keys
+    seen = []
+
+    class Watching(Sampler):
+        def recalls(self, tried, questions):
+            seen.append((backend.setting, tried.backend.setting))
+            return super().recalls(tried, questions)
+
+    sampler = Watching(uneasy, np.ones(len(uneasy), bool), "cosine", seed=5)
+    again = contract.kept(index, sampler, "usearch", before, 0.995)
+    assert again.measurement.setting != before.setting
+    assert again.index.backend.setting == again.measurement.setting
+    assert {tuple(own.items()) for own, _ in seen} == {tuple(before.setting.items())}
+    assert len({tuple(tried.items()) for _, tried in seen}) > 1
+    assert index.backend is backend
+    assert np.array_equal(index.search(uneasy[:200], 10, measured=True).keys, answers)
+    assert again.index.backend._index is backend._index, "the graph was copied"
+
+
+def test_each_of_two_that_auto_chose_has_its_own_setting(unit):
+    chosen = AutoBackend.of("usearch")
+    index = RowIndex.build(
+        unit, metric="cosine", spec="auto", live=np.ones(ROWS, bool), backend=chosen
+    ).tuned({"ef_search": 64})
+    wider = index.tuned({"ef_search": 512})
+    assert index.tuned({"ef_search": 64}) is index
+    assert [i.backend.setting["ef_search"] for i in (index, wider)] == [64, 512]
+
+
+def test_an_index_that_is_yet_to_be_read_is_tuned_apart_too(unit, tmp_path):
+    live = np.ones(ROWS, bool)
+    RowIndex.build(unit, metric="cosine", spec="usearch", live=live).save(tmp_path / "index")
+
+    def failed(error):
+        raise error
+
+    index = RowIndex.load(tmp_path / "index", unit, metric="cosine", live=live, failed=failed)
+    first = index.tuned({"ef_search": 64})
+    second = first.tuned({"ef_search": 512})
+    assert [i.backend.setting["ef_search"] for i in (index, first, second)] == [128, 64, 512]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from embedkit import open as open_collection
-from embedkit.errors import InvalidInputError
+from embedkit.errors import InvalidInputError, StorageError
 from embedkit.indexes.promise import RECALL
 from embedkit.store.manifest import FORMAT, Manifest
 from embedkit.testing import clustered_vectors
@@ -51,8 +52,6 @@ def test_readers_search_with_the_setting_that_was_measured(tmp_path):
     path = collection.path / "manifest.json"
     manifest = Manifest.read(path)
     body = manifest.index.measurement.to_dict() | {"setting": {"ef_search": 77}}
-    from dataclasses import replace
-
     measurement = type(manifest.index.measurement).from_dict(body)
     replace(manifest, index=replace(manifest.index, measurement=measurement)).write(path)
     reader = open_collection("q", home=tmp_path)
@@ -64,8 +63,6 @@ def test_a_collection_of_before_is_measured_at_the_next_write(tmp_path):
     collection = filled(tmp_path, index="usearch")
     path = collection.path / "manifest.json"
     manifest = Manifest.read(path)
-    from dataclasses import replace
-
     replace(manifest, index=replace(manifest.index, measurement=None)).write(path)
     collection = open_collection("q", home=tmp_path)
     assert collection.info().measurement is None
@@ -151,3 +148,73 @@ def test_the_time_of_exact_search_is_measured_again_as_it_grows(tmp_path):
     assert collection.info().measurement.rows == 100
     collection.upsert(records(105, 200), vectors=clustered_vectors(95, DIM))
     assert collection.info().measurement.rows == 200
+
+
+def settings_seen(collection):
+    collection.search_vectors(clustered_vectors(1, DIM), 3)
+    return collection._read(lambda view: view.index.backend.setting["ef_search"])
+
+
+def tune_in_manifest(collection, ef_search):
+    """Publish what another process that measured the index again would."""
+    path = collection.path / "manifest.json"
+    manifest = Manifest.read(path)
+    measurement = replace(manifest.index.measurement, setting={"ef_search": ef_search})
+    tuned = replace(manifest.index, measurement=measurement)
+    replace(manifest, index=tuned).write(path)
+
+
+def test_a_reader_that_stays_open_takes_up_a_new_setting(tmp_path):
+    collection = filled(tmp_path, index="usearch")
+    reader = open_collection("q", home=tmp_path)
+    first = settings_seen(reader)
+    view = reader._refreshed()
+    open_collection("q", home=tmp_path).delete("7")
+    tune_in_manifest(collection, 777)
+    assert settings_seen(reader) == 777
+    assert view.index.backend.setting["ef_search"] == first, "an older generation was changed"
+    assert reader._refreshed().index.backend._index is view.index.backend._index
+
+
+def test_a_publication_that_fails_changes_no_setting(tmp_path, monkeypatch):
+    # Vectors without any structure: 64 is too little for them.
+    vectors = np.random.default_rng(0).standard_normal((ROWS, 96)).astype(np.float32)
+    collection = open_collection("q", home=tmp_path, index="usearch", recall=0.995)
+    collection.upsert(records(0, ROWS), vectors=vectors)
+    assert collection.info().measurement.setting["ef_search"] > 64
+    collection.delete("0")  # from here on the writer and the readers share what was read
+    tune_in_manifest(collection, 64)
+
+    def seen():
+        collection.search_vectors(vectors[:1], 3)
+        return collection._read(lambda view: view.index.backend)
+
+    before = seen()
+    assert before.setting == {"ef_search": 64}
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "write", full)
+        with pytest.raises(StorageError):
+            collection.delete([str(i) for i in range(1, 1500)])
+    assert before.setting == seen().setting == {"ef_search": 64}
+    collection.delete("1501")
+    tuned = entry(collection).measurement.setting
+    assert tuned == seen().setting
+    assert tuned["ef_search"] > 64
+    assert before.setting == {"ef_search": 64}, "those who still search the last generation see it"
+    assert seen()._index is before._index, "it was built or read again"
+
+
+def test_a_damaged_index_that_was_tuned_meanwhile_leaves_the_search_exact(tmp_path, caplog):
+    collection = filled(tmp_path, index="usearch")
+    reader = open_collection("q", home=tmp_path)
+    assert reader._read(lambda view: view.index._held.loaded) is None
+    tune_in_manifest(collection, 777)
+    (graph,) = (collection.path / entry(collection).folder).rglob("*.usearch")
+    graph.write_bytes(graph.read_bytes()[:-1])
+    assert reader._read(lambda view: view.index._held.get()) is None
+    assert "cannot be used" in caplog.text
+    assert len(reader.search_vectors(clustered_vectors(1, DIM), 3)[0]) == 3
