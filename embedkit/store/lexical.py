@@ -18,7 +18,7 @@ import numpy as np
 
 from embedkit.errors import DamagedError, EmbedkitError
 from embedkit.integrity import FileDigest
-from embedkit.lexical.base import About, Base, LibraryError, write
+from embedkit.lexical.base import About, Base, LibraryError, Texts, write
 from embedkit.lexical.index import LexicalIndex
 from embedkit.store.manifest import OWN_VECTORS, IndexEntry, Manifest
 from embedkit.store.passages import texts_of_rows
@@ -88,9 +88,9 @@ def _digests(connection: Connection, n: int, *, own: bool) -> Any:
     if not own:
         return None
     found = connection.execute(
-        "SELECT row, (sum(md5_number_lower(text)::HUGEINT) % 18446744073709551557)::UBIGINT AS d"
-        f" FROM (SELECT DISTINCT row, text FROM {texts_of_rows(connection)})"
-        " GROUP BY row"
+        "SELECT row, (sum(d::HUGEINT) % 18446744073709551557)::UBIGINT AS d"
+        " FROM (SELECT DISTINCT row, md5_number_lower(text) AS d"
+        f" FROM {texts_of_rows(connection)}) GROUP BY row"
     ).fetchnumpy()
     digests = np.zeros(n, np.uint64)
     digests[np.asarray(found["row"], np.int64)] = np.asarray(found["d"], np.uint64)
@@ -111,6 +111,11 @@ def _difference(about: About, live: Mask, digests: Any) -> tuple[Keys, Keys]:
             same[:n] = digests[:n] == about.digests[:n]
         right &= same
     return np.flatnonzero(wanted & ~right), np.flatnonzero(covered & ~right)
+
+
+def _blurred(about: About, stale: Keys) -> bool:
+    """Whether so many rows are to be taken out of an index that it is built anew."""
+    return len(stale) > max(LEAST_TAIL, REMOVED_SHARE * np.count_nonzero(about.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,7 @@ def _start(layout: Layout, entry: IndexEntry, live: Mask, digests: Any) -> _Star
         _log.warning("the index of words is made anew: %s", error)
         return _Start(None, np.flatnonzero(live))
     missing, stale = _difference(about, live, digests)
-    if len(stale) > max(LEAST_TAIL, REMOVED_SHARE * np.count_nonzero(about.rows)):
+    if _blurred(about, stale):
         return _Start(None, np.flatnonzero(live))
     return _Start(layout.root / entry.folder, missing, stale, len(missing) <= LEAST_TAIL)
 
@@ -255,22 +260,35 @@ def hold_lexical(
 ) -> HeldLexical:
     """Return the index of words over the live rows of a generation.
 
-    Without a base, and with more texts than a search should read, one is made for this process.
+    Without a base, and with more texts than a search should read, one is made for this process; it
+    serves later generations too, as long as few texts differ.
     """
-    own = manifest.model.spec == OWN_VECTORS
-    own |= base is not None and base.about.digests is not None
-    n = len(live)
-    digests = _digests(connection, n, own=own)
-    made = None
-    if base is None and np.count_nonzero(live) > LEAST_TAIL:
-        made = tempfile.TemporaryDirectory(prefix="embedkit-", ignore_cleanup_errors=True)
-        folder = Path(made.name) / "lexical"
-        rows = np.flatnonzero(live)
-        write(folder, row_texts(connection, rows, n, own=own), live, digests=digests)
-        base = Base(folder)
-    missing = np.flatnonzero(live)
+    own = manifest.model.spec == OWN_VECTORS or has_own_vectors(connection)
+    made, missing = None, np.flatnonzero(live)
+    many = len(missing) > LEAST_TAIL
+    if earlier is not None and earlier.made is not None and base in (None, earlier.base):
+        base, made = earlier.base, earlier.made
+    # An index on disk has none where its rows keep their texts. One made here always has: it may
+    # be of a collection that was deleted since, or of the rows of another model.
+    told = many if base is None else base.about.digests is not None
+    digests = _digests(connection, len(live), own=told)
     if base is not None:
-        missing, _ = _difference(base.about, live, digests)
-    texts = row_texts(connection, missing, n, own=own)
+        differ, stale = _difference(base.about, live, digests)
+        if made is not None and (len(differ) > LEAST_TAIL or _blurred(base.about, stale)):
+            base, made = None, None
+        else:
+            missing = differ
+    if base is None and many:
+        base, made = _made(row_texts(connection, missing, len(live), own=own), live, digests)
+        missing = missing[:0]
+    texts = row_texts(connection, missing, len(live), own=own)
     index = LexicalIndex.of(live, base, texts, earlier.index if earlier is not None else None)
     return HeldLexical(manifest.lexical, base, index, made)
+
+
+def _made(texts: Texts, live: Mask, digests: Any) -> tuple[Base, Any]:
+    """Return an index of words in a folder that is deleted when nobody holds it any more."""
+    made = tempfile.TemporaryDirectory(prefix="embedkit-", ignore_cleanup_errors=True)
+    folder = Path(made.name) / "lexical"
+    write(folder, texts, live, digests=digests)
+    return Base(folder), made

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 import shutil
 import threading
+from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import embedkit
 from embedkit import Record
+from embedkit.errors import DamagedError
 from embedkit.lexical import words
-from embedkit.store import lexical
+from embedkit.store import lexical, publisher
 from embedkit.store.layout import Layout
 from embedkit.store.manifest import Manifest
 
@@ -219,6 +224,86 @@ def test_an_index_of_an_earlier_cutting_is_made_anew(full, opened, monkeypatch):
     assert found(full, "n7") == ["r7"]
 
 
+def unindexed(collection):
+    """Publish a collection again as one without an index of words."""
+    old = dataclasses.replace(manifest(collection), lexical=None)
+    old.write(Layout(collection.path).manifest)
+
+
+def held(collection):
+    collection.search("apple", mode="lexical")
+    return collection._existing()._lexical
+
+
+def test_an_index_made_for_the_process_stays_while_it_is_in_use(full, opened):
+    harm(full)
+    reader = opened()
+    folder = Path(held(reader).made.name)
+    for i in range(3):
+        full.upsert([Record(f"new{i}", f"a zyzzyva {i}")])
+        assert found(reader, f"n{i}") == [f"r{i}"]
+        assert set(found(reader, "zyzzyva")) == {f"new{j}" for j in range(i + 1)}
+        gc.collect()
+        assert held(reader).made.name == str(folder)
+        assert (folder / "lexical" / "tantivy" / "meta.json").exists()
+
+
+def test_an_index_made_for_the_process_serves_while_little_changes(full, opened):
+    reader = opened()
+    unindexed(full)
+    first = held(reader).base
+    assert first is not None
+    full.upsert([Record("new", "a zyzzyva"), Record("r5", "a capybara")])
+    full.delete(["r6"])
+    unindexed(full)
+    assert held(reader).base is first
+    assert held(reader).index.sizes == (58, 2)
+    assert found(reader, "zyzzyva") == ["new"]
+    assert found(reader, "capybara") == ["r5"]
+    assert found(reader, "n5") == found(reader, "n6") == []
+    assert found(reader, "n7") == ["r7"]
+    full.upsert(records(FEW, start=100))
+    unindexed(full)
+    assert held(reader).base is not first
+    assert held(reader).index.sizes == (80, 0)
+    assert found(reader, "n110") == ["r110"]
+    assert found(reader, "zyzzyva") == ["new"]
+    folder = Path(held(reader).made.name)
+    assert folder.exists()
+    reader.close()
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_an_index_made_for_the_process_is_not_used_for_another_collection(full, opened):
+    reader = opened()
+    unindexed(full)
+    assert found(reader, "n7") == ["r7"]
+    embedkit.delete("q", home=full.home)
+    again = opened()
+    again.upsert([Record(f"s{i}", f"m{i}") for i in range(60)])
+    unindexed(again)
+    assert held(reader).made is not None
+    assert found(reader, "m7") == ["s7"]
+    assert found(reader, "n7") == []
+
+
+def test_a_failure_to_read_the_texts_names_the_file(full, opened, monkeypatch):
+    def fail(*_, **__):
+        raise duckdb.IOException("Could not read enough bytes")
+
+    monkeypatch.setattr(publisher, "LEAST_SNAPSHOT", 0)
+    full.upsert([Record("new", "a zyzzyva")])
+    now = manifest(full)
+    assert now.snapshot < now.generation
+    monkeypatch.setattr(lexical, "row_texts", fail)
+    with pytest.raises(DamagedError, match="Could not read") as caught:
+        found(opened(), "n7")
+    path = Layout(full.path).records(now.snapshot)
+    assert path.exists()
+    assert str(path) in caught.value.message
+
+
 def own_index(collection):
     from embedkit.store.view import open_view
 
@@ -250,6 +335,48 @@ def test_texts_that_change_under_a_vector_of_ones_own_are_noticed(opened, embedd
     search = own_index(collection)
     assert search("crimson") == []
     assert search("blue") == ["a0"]
+
+
+def harm(collection, name=".store"):
+    """Damage the index of words where neither the writer nor a reader that has it open looks."""
+    folder = collection.path / manifest(collection).lexical.folder
+    path = next(path for path in sorted(folder.rglob("*")) if path.name.endswith(name))
+    data = path.read_bytes()
+    path.unlink()  # it may be shared with another index
+    path.write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_all_texts_of_a_row_are_found_without_the_index_on_disk(opened, caplog, damaged):
+    collection = opened()
+    vectors = np.random.default_rng(0).normal(size=(3 * FEW, collection.embedder.dim))
+    collection.upsert([(f"a{i}", f"r{i}") for i in range(3 * FEW)], vectors=vectors)
+    collection.upsert([("twin", "crimson")], vectors=vectors[:1])
+    if damaged:
+        harm(collection)
+    else:
+        unindexed(collection)
+    search = own_index(collection)
+    assert search("crimson") == search("r0") == ["a0", "twin"]
+    assert ("the index of words" in caplog.text) == damaged
+
+
+def test_an_index_of_before_there_were_vectors_of_ones_own_still_serves(full, monkeypatch):
+    old = manifest(full).lexical
+    vector = np.ones((1, full.embedder.dim), np.float32)
+
+    def keep(writer, *_, **__):
+        return writer.manifest.lexical
+
+    # As in a long run, which makes the index at its end.
+    monkeypatch.setattr(publisher, "update_lexical", keep)
+    full.upsert([("mine", "a zyzzyva"), ("also", "a capybara")], vectors=vector.repeat(2, 0))
+    assert manifest(full).lexical == old
+    search = own_index(full)
+    assert search("zyzzyva") == search("capybara") == ["also", "mine"]
+    assert search("n7") == ["r7"]
+    assert held(full).made is None
+    assert held(full).index.sizes == (60, 1)
 
 
 def test_vectors_of_ones_own_among_those_of_a_model(full):
