@@ -273,13 +273,22 @@ class Collection(Migrating):
                 catalog.discard_empty(self.home, self.name)
 
     @contextlib.contextmanager
-    def _writer(self, own_dim: int | None = None) -> Iterator[Writer]:
+    def _writer(
+        self, own_dim: int | None = None, index: str | None = None, recall: float | None = None
+    ) -> Iterator[Writer]:
         from embedkit.store.database import database_errors
         from embedkit.store.writer import Writer
 
-        session = Writer(self._layout, self._settings(own_dim), self._kept())
-        with self._writing, database_errors(self._layout.work), session as writer:
-            yield writer
+        with self._writing:
+            session = Writer(
+                self._layout,
+                self._settings(own_dim),
+                self._kept(),
+                index=index or self._index_spec,
+                recall=recall or self._recall,
+            )
+            with database_errors(self._layout.work), session as writer:
+                yield writer
 
     def _settings(self, own_dim: int | None) -> Settings:
         from embedkit.store.publisher import Settings
@@ -289,9 +298,7 @@ class Collection(Migrating):
             index, recall = self._index_spec or DEFAULT_INDEX, self._recall or RECALL
             model = self._model.describe(own_dim)
             return Settings(model, "cosine", index, recall, self._chunk)
-        index = self._index_spec or manifest.index_spec
-        recall = self._recall or manifest.recall
-        return Settings(manifest.model, manifest.metric, index, recall, manifest.chunk)
+        return Settings.of(manifest)
 
     def delete(self, ids: str | Sequence[str]) -> int:
         """Delete records by id and return how many were there.
@@ -330,12 +337,14 @@ class Collection(Migrating):
         """
         self._existing()
         if recall is not None:
-            self._recall = check_recall(recall)
+            recall = check_recall(recall)
         if index is not None:
             registry.create("index", index)
-            self._index_spec = index
-        with self._writer() as writer:
+        with self._writer(index=index, recall=recall) as writer:
             writer.publish(rebuild=True)
+            # It is the collection's from now on, no longer this object's: others may change it.
+            self._index_spec = self._index_spec if index is None else None
+            self._recall = self._recall if recall is None else None
         return self.info()
 
     def check(self, *, thorough: bool = True) -> list[Finding]:

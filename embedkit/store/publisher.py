@@ -66,6 +66,19 @@ class Settings:
     chunk: str | None = None
     """How texts are cut into passages; None where they are not."""
 
+    @classmethod
+    def of(
+        cls, manifest: Manifest, index: str | None = None, recall: float | None = None
+    ) -> Settings:
+        """Return those of a collection that is there, with another index or recall if given."""
+        return cls(
+            manifest.model,
+            manifest.metric,
+            index or manifest.index_spec,
+            recall or manifest.recall,
+            manifest.chunk,
+        )
+
 
 class Publisher:
     """What a writer does to let readers see what it has committed.

@@ -71,10 +71,7 @@ def repair(layout: Layout, embedder: Embedder | None = None) -> list[Finding]:
         _mend_vectors(layout, manifest, embedder, done)
         _mend_kept(layout, done)
         _mend_calibration(layout, done)
-    settings = Settings(
-        manifest.model, manifest.metric, manifest.index_spec, manifest.recall, manifest.chunk
-    )
-    with Writer(layout, settings) as writer:
+    with Writer(layout, Settings.of(manifest)) as writer:
         published = writer.publish(rebuild=True)
     done.append(Finding("index", True, "built again"))
     done.append(Finding("collection", True, f"published as generation {published.generation}"))

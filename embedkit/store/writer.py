@@ -55,6 +55,9 @@ class Writer(Publisher):
         For a collection that is not there yet it is made with these.
     warm : Warm, optional
         What an earlier session of this process left, and this one will leave to the next.
+    index, recall : str and float, optional
+        What the index of a collection that is there is to be from now on. It stays what it is
+        where they are left out, also if it was changed since ``settings`` were made.
 
     Raises
     ------
@@ -64,8 +67,17 @@ class Writer(Publisher):
         A file is not what was written; nothing was changed.
     """
 
-    def __init__(self, layout: Layout, settings: Settings, warm: Warm | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Settings,
+        warm: Warm | None = None,
+        *,
+        index: str | None = None,
+        recall: float | None = None,
+    ) -> None:
         super().__init__(layout, settings, warm or Warm())
+        self._wanted = index, recall
         self._committing = False
         self._own_warm = warm is None
         self._lock = WriterLock(layout.lock, layout.root.name)
@@ -105,9 +117,9 @@ class Writer(Publisher):
         with contextlib.suppress(FileNotFoundError):
             self.manifest = Manifest.read(self.layout.manifest)
         if self.manifest is not None:
-            # Another process may have made the collection while this one was about to.
+            # Others may have made the collection, or changed it, while this one was about to.
             self.manifest.model.expect(self.settings.model.model_id, self.layout.root.name)
-            self.settings = replace(self.settings, chunk=self.manifest.chunk)
+            self.settings = Settings.of(self.manifest, *self._wanted)
             self._expect(self.layout.work)
         self.connection = self._connect()
         if self.manifest is not None and current_set(self.connection) != self.manifest.vector_set:

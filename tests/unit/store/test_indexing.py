@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from embedkit import open as open_collection
 from embedkit.errors import InvalidInputError, StorageError
 from embedkit.indexes.promise import RECALL
 from embedkit.store.manifest import FORMAT, Manifest
+from embedkit.store.publisher import Settings
+from embedkit.store.writer import Writer
 from embedkit.testing import clustered_vectors
 
 ROWS, DIM = 4500, 24
@@ -218,3 +221,51 @@ def test_a_damaged_index_that_was_tuned_meanwhile_leaves_the_search_exact(tmp_pa
     assert reader._read(lambda view: view.index._held.get()) is None
     assert "cannot be used" in caplog.text
     assert len(reader.search_vectors(clustered_vectors(1, DIM), 3)[0]) == 3
+
+
+class Meanwhile:
+    """A lock that lets something happen before it is taken for the first time."""
+
+    def __init__(self, happens):
+        self._happens, self._lock = happens, threading.RLock()
+
+    def __enter__(self):
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+        self._lock.acquire()
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+def test_a_write_that_waits_keeps_what_a_rebuild_decides_meanwhile(tmp_path):
+    collection = filled(tmp_path, rows=50, index="flat")
+    other = open_collection("q", home=tmp_path)
+    other._writing = Meanwhile(lambda: collection.rebuild("usearch", recall=0.9))
+    other.delete("7")
+    manifest = Manifest.read(collection.path / "manifest.json")
+    assert (manifest.index_spec, manifest.recall, manifest.records) == ("usearch", 0.9, 49)
+
+
+def test_a_session_takes_what_the_index_is_from_the_collection_once_it_has_the_lock(tmp_path):
+    collection = filled(tmp_path, rows=50, index="flat")
+    early = Settings.of(Manifest.read(collection.path / "manifest.json"))
+    late = Writer(collection._layout, early)
+    explicit = Writer(collection._layout, early, recall=0.8)
+    collection.rebuild("usearch", recall=0.9)
+    with late as session:
+        published = session.publish()
+    assert (published.index_spec, published.recall) == ("usearch", 0.9)
+    with explicit as session:
+        published = session.publish()
+    assert (published.index_spec, published.recall) == ("usearch", 0.8)
+
+
+def test_what_one_rebuild_decided_another_process_may_change(tmp_path):
+    collection = filled(tmp_path, rows=50, index="flat")
+    collection.rebuild("usearch", recall=0.9)
+    open_collection("q", home=tmp_path).rebuild("annoy", recall=0.8)
+    collection.delete("7")
+    info = open_collection("q", home=tmp_path).info()
+    assert (info.index.split()[0], info.recall) == ("annoy", 0.8)
