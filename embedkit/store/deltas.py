@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit.errors import DamagedError
 from embedkit.integrity import storage_error, sync_folder
+from embedkit.store.arrow import int64_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,9 +117,7 @@ class Frame:
         import pyarrow as pa
 
         # All kinds of keys are written, so that the frame is there whatever it changes.
-        parts = {
-            kind: pa.table({"key": pa.array(self.keys[kind], pa.int64())}) for kind in self.keys
-        }
+        parts = {kind: pa.table({"key": int64_array(self.keys[kind])}) for kind in self.keys}
         sink = pa.BufferOutputStream()
         for name, table in (parts | self.tables).items():
             about = json.dumps({"generation": self.generation, "part": name})

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from embedkit.store.arrow import int64_array
 from embedkit.store.database import Connection, connect_reader, translated
 from embedkit.store.deltas import KEYS, DeltaFile, Frame
 from embedkit.store.layout import Layout
@@ -119,20 +120,18 @@ class Overlay:
 def _pairs(changed: list[tuple[int, int]]) -> pa.Table:
     import pyarrow as pa
 
-    keys, born = (pa.array(numbers, pa.int64()) for numbers in zip(*changed, strict=True))
+    keys, born = (int64_array(numbers) for numbers in zip(*changed, strict=True))
     return pa.table({"key": keys, "born": born})
 
 
 def _dated(frame: Frame, kind: str, name: str, changed: list[tuple[int, int]]) -> pa.Table:
     """Return rows of a frame, each with the generation that brought it and that replaced it."""
-    import pyarrow as pa
-
     table = frame.tables[name]
     # Of several later generations the first one counts, which comes last here.
     later = {key: after for key, after in reversed(changed) if after > frame.generation}
-    born = pa.array([frame.generation] * table.num_rows, pa.int64())
+    born = int64_array([frame.generation] * table.num_rows)
     died = [later.get(key) for key in table.column(kind).to_pylist()]
-    return table.append_column("born", born).append_column("died", pa.array(died, pa.int64()))
+    return table.append_column("born", born).append_column("died", int64_array(died))
 
 
 class Snapshot:
