@@ -36,6 +36,8 @@ class Queries:
 
     rows: list[tuple[str, str]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    """Ids that came again; only the first query of each is in ``rows``."""
 
 
 def search_file(
@@ -180,6 +182,7 @@ def read_queries(path: str) -> Queries:
             if text is None or not str(text).strip():
                 queries.rejects.append(Reject(line, "there is no text in this row"))
             elif name in seen:
+                queries.twice.append(name)
                 queries.rejects.append(Reject(line, f"the id {name!r} came before"))
             else:
                 seen.add(name)
@@ -190,7 +193,7 @@ def read_queries(path: str) -> Queries:
 
 
 def read_asked(path: str) -> tuple[dict[str, str], int]:
-    """Return the queries of a file by id, and the exit code that rows without one ask for.
+    """Return the queries of a file by id, and the exit code that rows left out ask for.
 
     Raises
     ------
@@ -200,17 +203,17 @@ def read_asked(path: str) -> tuple[dict[str, str], int]:
     from embedkit.errors import SourceError
 
     found = read_queries(path)
-    asked: dict[str, str] = {}
-    for id, text in found.rows:
-        if asked.setdefault(id, text) != text:
-            raise SourceError(f"{path} holds two queries of the id {id!r}", do="number them anew")
+    if found.twice:
+        raise SourceError(
+            f"{path} holds two queries of the id {found.twice[0]!r}", do="number them anew"
+        )
     if found.rejects:
         first = found.rejects[0]
         say(
-            f"{path}: {count(len(found.rejects), 'row')} left out, which hold no query; "
+            f"{path}: {count(len(found.rejects), 'row')} left out; "
             f"the first is line {first.line}: {first.reason}"
         )
-    return asked, 1 if found.rejects else 0
+    return dict(found.rows), 1 if found.rejects else 0
 
 
 def _pick(columns: Sequence[str], path: str) -> str:
