@@ -106,20 +106,7 @@ def make_plan(
         need_whole(connection)
     else:
         need_passages(connection, chunker, progress)
-    refused = to_embed = cached = tokens = parts = 0
-    if scalar(connection, "SELECT 1 FROM needed LIMIT 1"):
-        _find_vectors(connection, vectors)
-        refused = _set_refused_aside(connection, known.refused_by)
-        _number_texts(connection, known.cached)
-        to_embed, cached, tokens, parts = connection.execute(
-            "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
-            " coalesce(sum(tokens) FILTER (NOT cached), 0),"
-            " (SELECT count(*) FROM needed WHERE part > 0) FROM todo"
-        ).fetchall()[0]
-    else:
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE todo (todo BIGINT, n BIGINT, content BLOB)"
-        )
+    refused, to_embed, cached, tokens, parts = _to_do(connection, vectors, known)
     new, changed, staged, failed = connection.execute(
         "SELECT count(*) FILTER (op = 'new'), count(*) FILTER (op = 'changed'),"
         " (SELECT count(*) FROM staged), (SELECT count(*) FROM rejects) FROM plan"
@@ -137,11 +124,38 @@ def make_plan(
         cached=cached,
         reused=texts - to_embed,
         passages=None if chunker is None else texts,
-        tokens=int(tokens),
+        tokens=tokens,
         refused=refused,
         notes=stage.notes,
         complete=stage.unread == 0,
     )
+
+
+def _to_do(
+    connection: Connection, vectors: VectorFile | None, known: Known
+) -> tuple[int, int, int, int, int]:
+    """List the texts that have no vector, as the table ``todo``, and count them.
+
+    Returns
+    -------
+    tuple of int
+        Rows refused before, texts to embed, texts in the cache, tokens of those to embed, passages
+        beyond the first of their record.
+    """
+    if not scalar(connection, "SELECT 1 FROM needed LIMIT 1"):
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE todo (todo BIGINT, n BIGINT, content BLOB)"
+        )
+        return 0, 0, 0, 0, 0
+    _find_vectors(connection, vectors)
+    refused = _set_refused_aside(connection, known.refused_by)
+    _number_texts(connection, known.cached)
+    to_embed, cached, tokens, parts = connection.execute(
+        "SELECT count(*) FILTER (NOT cached), count(*) FILTER (cached),"
+        " coalesce(sum(tokens) FILTER (NOT cached), 0),"
+        " (SELECT count(*) FROM needed WHERE part > 0) FROM todo"
+    ).fetchall()[0]
+    return refused, to_embed, cached, int(tokens), parts
 
 
 def _register_own(connection: Connection, rows: Keys | None) -> None:

@@ -68,6 +68,7 @@ def test_files_of_the_index_of_words(start, tmp_path):
 
 def judge(start, tmp_path: Path, files: list[str]) -> None:
     """Damage the files in a process of their own and judge what it tells."""
+    assert files, "there is something to damage"
     command = [sys.executable, str(SCRIPT), str(tmp_path / "good"), str(tmp_path / "bad"), *files]
     shutil.copytree(tmp_path / "good", tmp_path / "reference")
     right = sound_answers(tmp_path / "reference")

@@ -7,6 +7,7 @@ import pytest
 
 from embedkit import Record
 from embedkit.retrieval import hybrid
+from embedkit.retrieval.fusion import fuse, parse
 from embedkit.retrieval.hybrid import hybrid_search
 from embedkit.store.layout import Layout
 from embedkit.store.view import View, open_view
@@ -55,3 +56,12 @@ def test_a_word_that_no_text_holds_leaves_the_dense_order(view):
     vectors = embed(["zyzzyva"])
     fused = hybrid_search(view, ["zyzzyva"], vectors, 5)
     np.testing.assert_array_equal(fused.keys, view.index.search(vectors, 5).keys)
+
+
+def test_one_word_of_many_that_are_asked_for_counts_little(view):
+    query = "apple quixotic zephyr marmalade xylophone"
+    vectors = embed([query])
+    fused = hybrid_search(view, [query], vectors, 20)
+    near, words = view.index.search(vectors, 20), view.lexical.search([query], 20)
+    alone = fuse(near, words, 20, parse(None))
+    assert np.abs(fused.lexical_part).max() < 0.5 * np.abs(alone.lexical_part).max()
