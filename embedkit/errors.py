@@ -15,6 +15,8 @@
     │   └── ColumnError                           which column is meant is not clear
     ├── CollectionNotFoundError (LookupError)
     ├── RecordNotFoundError (LookupError)
+    ├── ClassifierNotFoundError (LookupError)
+    ├── NotFittedError (ValueError, AttributeError)   something that has learned nothing yet
     ├── ModelMismatchError (ValueError)           a collection filled by another model
     ├── EmbeddingError (RuntimeError)             a model that fails on a text
     ├── WeightsError (OSError)                    weights missing or not the known ones
@@ -111,6 +113,14 @@ class CollectionNotFoundError(EmbedkitError, LookupError):
 
 class RecordNotFoundError(EmbedkitError, LookupError):
     """No record of that id in this collection."""
+
+
+class ClassifierNotFoundError(EmbedkitError, LookupError):
+    """No classifier of that name in this home."""
+
+
+class NotFittedError(EmbedkitError, ValueError, AttributeError):
+    """Something that has to learn before it can do what was asked."""
 
 
 class ModelMismatchError(EmbedkitError, ValueError):

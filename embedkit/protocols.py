@@ -22,8 +22,12 @@ from embedkit.types import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
+    from embedkit.classification.inputs import Inputs
+    from embedkit.classification.state import State
     from embedkit.managed.budget import Meter
     from embedkit.types import Keys, Mask, Scores, Vectors
 
@@ -117,6 +121,38 @@ class Generator(Protocol):
         logprobs: bool = False,
     ) -> list[Candidate]:
         """Return n candidates. None leaves a parameter to the model's own default."""
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Decides between classes, given the features of texts."""
+
+    reads: ClassVar[frozenset[str]]
+    """What it reads of a text: ``"vectors"``, ``"texts"`` or both."""
+
+    # A head that takes in single rows has ``add(inputs, targets)``. One that can tell what it
+    # would score a row had it not seen it, without being fitted again, has ``out_of_fold(inputs,
+    # targets, n_classes, folds, weights=None, seed=0)``, which returns scores as ``scores`` does.
+
+    def fit(
+        self,
+        inputs: Inputs,
+        targets: Keys,
+        n_classes: int,
+        *,
+        weights: NDArray[np.float64] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Learn from inputs, length n, and their classes, shape (n,), in [0, n_classes)."""
+
+    def scores(self, inputs: Inputs) -> NDArray[np.float64]:
+        """Return shape (n, n_classes): larger is more like the class, on a scale of log-odds."""
+
+    def state(self) -> State:
+        """Return what was learned."""
+
+    def restore(self, state: State) -> None:
+        """Take what ``state`` returned; the same scores follow from it."""
 
 
 @runtime_checkable

@@ -21,12 +21,13 @@ from typing import Any, Literal, TypeAlias
 
 from embedkit.errors import InvalidInputError, MissingDependencyError, UnknownBackendError
 
-Family: TypeAlias = Literal["embedder", "index", "reranker", "generator", "source"]
+Family: TypeAlias = Literal["embedder", "index", "reranker", "generator", "head", "source"]
 GROUPS: dict[Family, str] = {
     "embedder": "embedkit.embedders",
     "index": "embedkit.indexes",
     "reranker": "embedkit.rerankers",
     "generator": "embedkit.generators",
+    "head": "embedkit.heads",
     "source": "embedkit.sources",
 }
 
@@ -128,6 +129,10 @@ ROWS: tuple[Row, ...] = (
         "generator", "openai", "embedkit.generators.openai:OpenAIGenerator",
         "chat models of OpenAI or any server that speaks its protocol: ?base_url=",
         ("httpx",),
+    ),
+    Row(
+        "head", "logreg", "embedkit.classification.heads.logreg:LogisticRegressionHead",
+        "logistic regression on the vectors", ("numpy", "scipy", "sklearn"),
     ),
     Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",

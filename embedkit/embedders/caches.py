@@ -7,12 +7,16 @@ from pathlib import Path
 from embedkit.protocols import Embedder
 
 
-def with_cache(made: Embedder, home: Path) -> Embedder:
+def with_cache(made: Embedder, home: Path, *, local: bool = False) -> Embedder:
     """Return a managed embedder with the home's cache before it, any other as it is.
 
-    What runs here is computed anew about as quickly as it would be read.
+    Parameters
+    ----------
+    local : bool
+        Whether one that runs here gets the cache too. A collection keeps its vectors itself; a
+        classifier does not, and is trained on the same texts again and again.
     """
-    if not hasattr(made, "embed_stream"):
+    if not (local or hasattr(made, "embed_stream")) or hasattr(made, "cache"):
         return made
     from embedkit.caching import VectorCache
     from embedkit.embedders.cached import CachedEmbedder

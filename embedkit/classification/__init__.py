@@ -1,0 +1,1 @@
+"""Classification of texts: features, heads, calibration, and what they do not know."""
