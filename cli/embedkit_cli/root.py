@@ -18,6 +18,10 @@ COMMANDS = {
         "embedkit_cli.commands.collections:collections",
         "List, describe and delete collections.",
     ),
+    "classify": (
+        "embedkit_cli.commands.classify:classify",
+        "Label texts by classifiers that you train.",
+    ),
     "evaluate": (
         "embedkit_cli.commands.evaluate:evaluate",
         "How good it is, measured on your own data.",
