@@ -12,8 +12,8 @@ from embedkit import registry
 from embedkit.embedders.caches import with_cache
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.ingest.limits import check_limit
+from embedkit.labelling import Labelling
 from embedkit.managed.addresses import refuse_foreign
-from embedkit.pairing import Pairing
 from embedkit.protocols import Embedder
 from embedkit.store.manifest import OBJECT, OWN_VECTORS, Manifest, Model
 from embedkit.types import KeptVectors, MigrationReport
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedkit.store.writer import Writer
 
 
-class Migrating(Pairing):
+class Migrating(Labelling):
     """Changes the model behind a collection while it goes on being searched."""
 
     @abstractmethod

@@ -265,10 +265,7 @@ class View:
         ------
         FilterError
         """
-        allowed = ""
-        if where is not None:
-            self.filter(where)
-            allowed = f" WHERE seq IN ({self._filter.select(where)})"
+        allowed = self.condition(where)
         found = self.query(
             f"SELECT {self._records.listed} FROM records{allowed}"
             " ORDER BY md5(? || ' ' || id), seq LIMIT ?",
@@ -302,6 +299,18 @@ class View:
                 while sum(len(kept.seqs) + 1 for kept in self._matches.values()) > _MATCHES:
                     self._matches.popitem(last=False)
         return matches
+
+    def condition(self, where: str | None) -> str:
+        """Return a filter as a condition for a query of the records, nothing where there is none.
+
+        Raises
+        ------
+        FilterError
+        """
+        if where is None:
+            return ""
+        self.filter(where)
+        return f" WHERE seq IN ({self._filter.select(where)})"
 
     @functools.cached_property
     def _filter(self) -> Filter:
