@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         reranker,
     )
     from embedkit.caching.spaces import CacheInfo
+    from embedkit.classification.classifier import Classifier
+    from embedkit.classification.estimator import TextClassifier
+    from embedkit.classification.predictions import Predictions
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.evaluation.calibrating import calibrate
@@ -53,12 +56,14 @@ if TYPE_CHECKING:
         Neighbors,
         Pair,
         Passage,
+        Prediction,
         Record,
         Reject,
         Report,
         RunInfo,
         SearchPlan,
         Token,
+        TrainingReport,
         Why,
         WordShare,
     )
@@ -79,6 +84,9 @@ _WHERE = {
     "IndexPoint": "evaluation.index_recall",
     "evaluate_search": "evaluation.search",
     "SearchEvaluation": "evaluation.results",
+    "Classifier": "classification.classifier",
+    "TextClassifier": "classification.estimator",
+    "Predictions": "classification.predictions",
     "Collection": "collection",
     "EmbedkitError": "errors",
     "CacheInfo": "caching.spaces",
@@ -105,11 +113,14 @@ _WHERE = {
     "Why": "types",
     "WordShare": "types",
     "Token": "types",
+    "Prediction": "types",
+    "TrainingReport": "types",
 }
 
 __all__ = [
     "CacheInfo",
     "Candidate",
+    "Classifier",
     "Collection",
     "CollectionInfo",
     "DedupeReport",
@@ -128,13 +139,17 @@ __all__ = [
     "Neighbors",
     "Pair",
     "Passage",
+    "Prediction",
+    "Predictions",
     "Record",
     "Reject",
     "Report",
     "RunInfo",
     "SearchEvaluation",
     "SearchPlan",
+    "TextClassifier",
     "Token",
+    "TrainingReport",
     "Why",
     "WordShare",
     "__version__",

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedkit.types.classification import (
+    HeadTrial,
+    Label,
+    Prediction,
+    SetAside,
+    Task,
+    TrainingReport,
+)
 from embedkit.types.collections import (
     CollectionInfo,
     Finding,
@@ -51,12 +59,14 @@ __all__ = [
     "Embeddings",
     "Estimate",
     "Finding",
+    "HeadTrial",
     "Hit",
     "Hits",
     "IndexMeasurement",
     "IndexTrial",
     "InputType",
     "KeptVectors",
+    "Label",
     "Member",
     "Message",
     "Metric",
@@ -66,13 +76,17 @@ __all__ = [
     "Pair",
     "Passage",
     "Precision",
+    "Prediction",
     "Record",
     "Reject",
     "Report",
     "RunInfo",
     "SearchPlan",
+    "SetAside",
     "Strategy",
+    "Task",
     "Token",
+    "TrainingReport",
     "Value",
     "Why",
     "WordShare",

@@ -1,0 +1,235 @@
+"""A trained classifier: it predicts, explains itself, is saved and loaded. It never trains.
+
+Nothing here imports scikit-learn, so that a prediction in a fresh process is quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedkit import catalog
+from embedkit.classification import files
+from embedkit.classification.embedding import Progress, embed_for, open_embedder
+from embedkit.classification.fitted import Examples, Fitted
+from embedkit.classification.inputs import Inputs
+from embedkit.classification.predictions import Predictions
+from embedkit.embedders.base import Lazy, check_unicode
+from embedkit.errors import InvalidInputError, ModelMismatchError, UnsupportedOperationError
+from embedkit.protocols import Embedder
+from embedkit.store.manifest import OBJECT, Model
+from embedkit.types.classification import TrainingReport
+from embedkit.validate import check_texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedkit.types import Vectors
+
+
+class Classifier:
+    """What was learned, with the embedder that it was learned with.
+
+    Made by :class:`embedkit.TextClassifier` and by :func:`embedkit.classifier`.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    model : Model
+        What made the vectors.
+    embedder : str, Embedder or None
+        Default: what the model's spec names.
+    home : str, Path or None
+        Whose vector cache is used.
+    examples : callable
+        Returns the rows that were learned from, or None.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        model: Model,
+        *,
+        embedder: str | Embedder | None = None,
+        home: str | Path | None = None,
+        examples: Callable[[], Examples | None] = lambda: None,
+    ) -> None:
+        self.fitted = fitted
+        self.model = model
+        self.home = catalog.resolve_home(home)
+        self._given = embedder
+        self._opened = Lazy(self._open)
+        self._examples = Lazy(examples)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        embedder: str | Embedder | None = None,
+        home: str | Path | None = None,
+    ) -> Classifier:
+        """Read a classifier that ``save`` wrote. No code of it is run.
+
+        Parameters
+        ----------
+        embedder : str or Embedder, optional
+            Default: the one that it was trained with, by name.
+
+        Raises
+        ------
+        ClassifierNotFoundError, DamagedError, FormatVersionError
+        """
+        path = Path(folder)
+        contents = files.load(path)
+        return cls(
+            contents.fitted,
+            contents.model,
+            embedder=embedder,
+            home=home,
+            examples=lambda: files.load_examples(path),
+        )
+
+    def save(self, folder: str | Path, *, keep_examples: bool = True) -> None:
+        """Write it to a folder, in place of a classifier that is there.
+
+        Parameters
+        ----------
+        keep_examples : bool
+            Whether the texts learned from and their vectors go with it: explanations show them.
+            Without them a classifier can be handed on, but a head that compares with rows, such as
+            ``knn``, still holds their vectors.
+
+        Raises
+        ------
+        StorageError, CollectionLockedError
+        """
+        examples = self.examples if keep_examples else None
+        files.save(Path(folder), self.fitted, self.model, examples)
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The labels, shape (n_labels,), in the order of the columns of probabilities."""
+        return self.fitted.labels.array()
+
+    @property
+    def report(self) -> TrainingReport:
+        """How it was trained, and what cross-validation says of it."""
+        return self.fitted.report
+
+    @property
+    def examples(self) -> Examples | None:
+        """The rows that it learned from; None where they were not kept."""
+        return self._examples.get()
+
+    @property
+    def embedder(self) -> Embedder:
+        """What makes its vectors.
+
+        Raises
+        ------
+        ModelMismatchError
+            The embedder that was given is another model.
+        """
+        return self._opened.get()
+
+    def inputs(self, texts: Sequence[str], *, progress: Progress | None = None) -> Inputs:
+        """Return texts as the head sees them; they are embedded only where it reads vectors."""
+        listed = check_unicode(check_texts(texts))
+        if not self.reads_vectors:
+            return Inputs.of_texts(listed)
+        vectors = embed_for(self.embedder, listed, self.home, keep=False, progress=progress)
+        return Inputs(listed, vectors)
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether texts have to be embedded."""
+        return self.model.dim > 0
+
+    def predict(self, texts: Sequence[str]) -> NDArray[Any]:
+        """Return the most probable label of each text, shape (n,); tuples of several labels."""
+        return self.classify(texts).best()
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how probable each label is of each text, shape (n, n_labels)."""
+        return self.fitted.probabilities(self.inputs(texts))
+
+    def classify(
+        self, texts: Sequence[str], *, abstain_below: float = 0.0, progress: Progress | None = None
+    ) -> Predictions:
+        """Return predictions that say also how sure they are.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        abstain_below : float
+            Give no label that is less probable than this.
+        progress : callable, optional
+            Called with (what, done, total).
+
+        Raises
+        ------
+        InvalidInputError
+            Texts that are no text, or a probability outside [0, 1].
+        ModelMismatchError
+        """
+        return self.classify_inputs(
+            self.inputs(texts, progress=progress), abstain_below=abstain_below
+        )
+
+    def classify_inputs(self, inputs: Inputs, *, abstain_below: float = 0.0) -> Predictions:
+        """Return predictions for texts whose vectors are there already."""
+        if not 0 <= abstain_below <= 1:
+            raise InvalidInputError(
+                f"expected a probability from 0 to 1 to abstain below, got {abstain_below}"
+            )
+        probabilities = self.fitted.probabilities(inputs)
+        return Predictions(self.fitted.labels, probabilities, abstain_below=abstain_below)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the model out: whoever unpickles it opens it anew, unless it was given."""
+        return {
+            "fitted": self.fitted,
+            "model": self.model,
+            "embedder": self._given,
+            "home": self.home,
+            "examples": self.examples,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        examples = state.pop("examples")
+        self.__init__(**state, examples=lambda: examples)  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"<Classifier {self.fitted.head_spec} on {self.model.spec}: {self.fitted.labels}>"
+
+    def _open(self) -> Embedder:
+        given = self._given
+        if given is None:
+            if self.model.spec == OBJECT:
+                raise UnsupportedOperationError(
+                    f"the classifier was trained with an embedder of your own, "
+                    f"{self.model.model_id}",
+                    do="pass it as embedder= when you load the classifier",
+                )
+            from embedkit.managed.addresses import refuse_foreign
+
+            refuse_foreign(self.model.spec, "of this classifier")
+            given = self.model.spec
+        opened = open_embedder(given, self.home, keep=False)
+        learn = getattr(opened, "learn_dim", None)
+        if learn is not None:
+            learn(self.model.dim)
+        if opened.model_id != self.model.model_id:
+            raise ModelMismatchError(
+                f"the classifier was trained with {self.model.model_id}, not {opened.model_id}",
+                do="load it with that model, or train another one",
+            )
+        return opened
+
+    def vectors_of(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of texts, shape (n, dim)."""
+        return embed_for(self.embedder, texts, self.home, keep=False)

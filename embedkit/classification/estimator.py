@@ -1,0 +1,271 @@
+"""The classifier as an estimator of scikit-learn: it trains, and hands on to what it trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from embedkit import catalog
+from embedkit.classification.classifier import Classifier
+from embedkit.classification.embedding import Progress, embed_for, open_embedder
+from embedkit.classification.fitted import make_head
+from embedkit.classification.inputs import Inputs
+from embedkit.classification.predictions import Predictions
+from embedkit.classification.training import AUTO, Recipe, fit, usable
+from embedkit.embedders.base import check_unicode
+from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
+from embedkit.protocols import Embedder
+from embedkit.store.manifest import OBJECT, Model
+from embedkit.types.classification import Task, TrainingReport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NO_MODEL = Model("", "", 0)
+"""Of a classifier that reads no vectors."""
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classifies texts by their embeddings, and by their words where that helps.
+
+    An estimator of scikit-learn over texts: it can be cloned, pickled, cross-validated, tuned by
+    grid search and put at the end of a pipeline. To hand a classifier on, ``save`` it: unlike a
+    pickle, what is loaded runs no code.
+
+    Parameters
+    ----------
+    embedder : str or Embedder
+        A spec such as ``"minilm"`` or an embedder of your own.
+    head : str
+        What decides: a spec such as ``"logreg?C=3"``, ``"rbf"`` or ``"joined"``. ``"auto"`` chooses
+        by cross-validation.
+    task : {"single", "multi", "ordered"}, optional
+        One label a text, any number of them, or labels with an order. Default: as the labels are.
+    order : sequence of labels, optional
+        From low to high; makes the task ``"ordered"``.
+    class_weight : {None, "balanced"}
+        Whether rows count inversely to how frequent their label is.
+    folds : int
+        Of cross-validation.
+    budget : float
+        Seconds for choosing a head.
+    keep_examples : bool
+        Whether the rows learned from are kept, to explain labels by.
+    home : str or Path, optional
+        Whose vector cache is used, so that training again embeds nothing. Default: as everywhere.
+    random_state : int
+        Equal ones train equal classifiers.
+
+    Attributes
+    ----------
+    classes_ : array, shape (n_labels,)
+    classifier_ : Classifier
+        What was learned.
+    report_ : TrainingReport
+        Which heads were tried, and what cross-validation says of them.
+
+    Examples
+    --------
+    >>> texts = ["my card is lost", "card stolen", "where is my parcel", "parcel late"]
+    >>> labels = ["card", "card", "parcel", "parcel"]
+    >>> classifier = embedkit.TextClassifier("hashing", head="logreg").fit(texts, labels)
+    >>> classifier.predict(["the parcel is not here"])
+    array(['parcel'], dtype='<U6')
+    """
+
+    def __init__(
+        self,
+        embedder: str | Embedder = "minilm",
+        head: str = AUTO,
+        *,
+        task: Task | None = None,
+        order: Sequence[Any] | None = None,
+        class_weight: str | None = None,
+        folds: int = 5,
+        budget: float = 15.0,
+        keep_examples: bool = True,
+        home: str | Path | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.embedder = embedder
+        self.head = head
+        self.task = task
+        self.order = order
+        self.class_weight = class_weight
+        self.folds = folds
+        self.budget = budget
+        self.keep_examples = keep_examples
+        self.home = home
+        self.random_state = random_state
+
+    def fit(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[Any],
+        sample_weight: Sequence[float] | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> TextClassifier:
+        """Learn from texts and their labels.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        labels : sequence, length n
+            A label each; a list, tuple or set of labels each, or an indicator matrix, where a text
+            may have any number. Rows without a label or a text are left out and counted in
+            ``report_.set_aside``.
+        sample_weight : sequence of float, length n, optional
+            How much each row counts, > 0.
+        progress : callable, optional
+            Called with (what, done, total).
+
+        Raises
+        ------
+        InvalidInputError
+            Fewer than two labels, labels of several types, cells that are not text.
+        UnknownBackendError, MissingDependencyError
+            Of the embedder or the head.
+        """
+        listed = _listed(texts)
+        rows = usable(listed, _labels(labels), task=self.task, order=self.order)
+        check_unicode(rows.texts)
+        recipe = self._recipe()
+        weights = _weights(sample_weight, len(listed))
+        home = catalog.resolve_home(self.home)
+        inputs, model = self._embed(rows.texts, rows.labels.task, home, progress)
+        fitted, examples = fit(
+            rows, inputs, recipe, weights=None if weights is None else weights[rows.places]
+        )
+        kept = examples if self.keep_examples else None
+        given = None if isinstance(self.embedder, str) else self.embedder
+        self.classifier_ = Classifier(
+            fitted, model, embedder=given, home=home, examples=lambda: kept
+        )
+        self.classes_ = self.classifier_.classes_
+        return self
+
+    def predict(self, texts: Sequence[str]) -> NDArray[Any]:
+        """Return the most probable label of each text; of several, shape (n, n_labels) of 0 and 1.
+
+        Raises
+        ------
+        NotFittedError, InvalidInputError
+        """
+        trained = self._trained()
+        predictions = trained.classify(_listed(texts))
+        if trained.fitted.labels.task == "multi":
+            return predictions.targets.astype(np.int64)
+        return predictions.best()
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how probable each label is of each text, shape (n, n_labels)."""
+        return self._trained().predict_proba(_listed(texts))
+
+    def classify(self, texts: Sequence[str], *, abstain_below: float = 0.0) -> Predictions:
+        """Return predictions that say also how sure they are; see :meth:`Classifier.classify`."""
+        return self._trained().classify(_listed(texts), abstain_below=abstain_below)
+
+    @property
+    def report_(self) -> TrainingReport:
+        """How it was trained."""
+        return self._trained().report
+
+    def save(self, folder: str | Path) -> None:
+        """Write what was learned to a folder; :meth:`load` reads it without running code of it."""
+        self._trained().save(folder, keep_examples=self.keep_examples)
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        embedder: str | Embedder | None = None,
+        home: str | Path | None = None,
+    ) -> TextClassifier:
+        """Return a trained estimator from a folder.
+
+        Raises
+        ------
+        ClassifierNotFoundError, DamagedError, FormatVersionError
+        """
+        trained = Classifier.load(folder, embedder=embedder, home=home)
+        fitted = trained.fitted
+        made = cls(
+            embedder or trained.model.spec, fitted.head_spec, task=fitted.labels.task, home=home
+        )
+        made.classifier_ = trained
+        made.classes_ = trained.classes_
+        return made
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that it takes texts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "classifier_")
+
+    def _trained(self) -> Classifier:
+        if not hasattr(self, "classifier_"):
+            raise NotFittedError("this TextClassifier has learned nothing yet", do="call fit")
+        return self.classifier_
+
+    def _recipe(self) -> Recipe:
+        if self.class_weight not in (None, "balanced"):
+            raise InvalidInputError(
+                f"expected class_weight to be None or 'balanced', got {self.class_weight!r}"
+            )
+        if self.folds < 2:
+            raise InvalidInputError(f"expected at least 2 folds, got {self.folds}")
+        return Recipe(
+            self.head, self.folds, self.budget, self.class_weight == "balanced", self.random_state
+        )
+
+    def _embed(
+        self, texts: list[str], task: Task, home: Path, progress: Progress | None
+    ) -> tuple[Inputs, Model]:
+        if self.head != AUTO and "vectors" not in make_head(self.head, task).reads:
+            return Inputs.of_texts(texts), NO_MODEL
+        opened = open_embedder(self.embedder, home)
+        vectors = embed_for(opened, texts, home, progress=progress)
+        spec = self.embedder if isinstance(self.embedder, str) else OBJECT
+        return Inputs(texts, vectors), Model.of(opened, spec)
+
+
+def _listed(texts: Any) -> list[Any]:
+    """Return texts as a list: a column of a data frame or an array is one too."""
+    if isinstance(texts, str):
+        raise InvalidInputError("expected a list of texts, got one text", do="write [text]")
+    if getattr(texts, "ndim", 1) != 1:
+        raise InvalidInputError(
+            f"expected texts, got an array of shape {texts.shape}", do="pass one column of texts"
+        )
+    return texts.tolist() if hasattr(texts, "tolist") else list(texts)
+
+
+def _labels(labels: Any) -> Any:
+    if isinstance(labels, np.ndarray) and labels.ndim == 2:
+        return labels
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+
+
+def _weights(given: Any, n: int) -> NDArray[np.float64] | None:
+    if given is None:
+        return None
+    weights = np.asarray(given, np.float64)
+    if weights.shape != (n,):
+        raise DimensionMismatchError(
+            f"expected a weight for each of {n} texts, got shape {weights.shape}"
+        )
+    if not (np.isfinite(weights).all() and (weights > 0).all()):
+        raise InvalidInputError("expected weights above 0")
+    return weights

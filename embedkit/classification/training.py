@@ -1,0 +1,220 @@
+"""How a classifier is trained: which rows, which head, which probabilities."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedkit.classification.calibration import Calibrator
+from embedkit.classification.crossfit import crossfit
+from embedkit.classification.fitted import Examples, Fitted, make_head
+from embedkit.classification.inputs import Inputs
+from embedkit.classification.labels import LabelSet, is_missing, shown
+from embedkit.errors import InvalidInputError
+from embedkit.evaluation.bootstrap import mean_with_interval
+from embedkit.types import Estimate
+from embedkit.types.classification import HeadTrial, SetAside, Task, TrainingReport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedkit.types import Keys, Mask
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a person may choose of the training.
+
+    Attributes
+    ----------
+    head : str
+        A spec, or ``"auto"``.
+    folds : int
+        Of cross-validation.
+    budget : float
+        Seconds for choosing a head.
+    balanced : bool
+        Whether rows count inversely to how frequent their label is.
+    seed : int
+    """
+
+    head: str = AUTO
+    folds: int = 5
+    budget: float = 15.0
+    balanced: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that can be learned from.
+
+    Attributes
+    ----------
+    places : int64 array, shape (n,)
+        Where they are among those that were given.
+    texts : list of str, length n
+    targets : int64 array, shape (n,), or bool array, shape (n, n_labels)
+    """
+
+    labels: LabelSet
+    places: Keys
+    texts: list[str]
+    targets: Keys | Mask
+    set_aside: tuple[SetAside, ...]
+
+
+def usable(
+    texts: Sequence[Any],
+    labels: Sequence[Any],
+    *,
+    task: Task | None = None,
+    order: Sequence[Any] | None = None,
+) -> Rows:
+    """Return the rows that have a text and a label.
+
+    Raises
+    ------
+    InvalidInputError
+        Not one label a text, fewer than two labels, labels of several types, or cells that are
+        not text.
+    """
+    if isinstance(texts, str):
+        raise InvalidInputError("expected a list of texts, got one text", do="write [text]")
+    if len(texts) != len(labels):
+        raise InvalidInputError(
+            f"expected a label for each text, got {len(texts)} texts and {len(labels)} labels"
+        )
+    kept: list[int] = []
+    unlabelled = textless = 0
+    for place, (text, label) in enumerate(zip(texts, labels, strict=True)):
+        if is_missing(text):
+            textless += 1
+        elif not isinstance(text, str):
+            raise InvalidInputError(f"expected texts, got {type(text).__name__} at {place}")
+        elif is_missing(label):
+            unlabelled += 1
+        else:
+            kept.append(place)
+    counted = (("no label", unlabelled), ("no text", textless))
+    chosen = labels if len(kept) == len(labels) else [labels[place] for place in kept]
+    known = LabelSet.learn(chosen, task=task, order=order)
+    return Rows(
+        known,
+        np.asarray(kept, np.int64),
+        [str(texts[place]) for place in kept],
+        known.encode(chosen),
+        tuple(SetAside(reason, rows) for reason, rows in counted if rows),
+    )
+
+
+def fit(
+    rows: Rows,
+    inputs: Inputs,
+    recipe: Recipe,
+    *,
+    weights: NDArray[np.float64] | None = None,
+) -> tuple[Fitted, Examples]:
+    """Train on rows.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Of ``rows.texts``, in their order.
+    weights : float64 array, shape (n,), optional
+        How much each row counts.
+
+    Raises
+    ------
+    UnknownBackendError, InvalidInputError, MissingDependencyError
+        Of the head.
+    """
+    start = time.perf_counter()
+    task, targets = rows.labels.task, rows.targets
+    if recipe.balanced:
+        weights = _balanced(rows, weights)
+    spec, trials, scores = _choose(rows, inputs, recipe, weights)
+    calibrator = Calibrator()
+    calibrator.fit(scores, targets, task=task)
+    probabilities = calibrator.probabilities(scores)
+    head = make_head(spec, task)
+    head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
+    from embedkit import __version__
+
+    report = TrainingReport(
+        rows=len(inputs),
+        counts=_counts(rows),
+        head=spec,
+        heads=trials,
+        measures=_measures(probabilities, targets),
+        set_aside=rows.set_aside,
+        notes=_notes(rows),
+        folds=recipe.folds,
+        seconds=round(time.perf_counter() - start, 3),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=__version__,
+    )
+    fitted = Fitted(rows.labels, head, spec, calibrator, None, report)
+    return fitted, Examples(inputs.texts, targets, inputs.vectors, probabilities)
+
+
+def _choose(
+    rows: Rows, inputs: Inputs, recipe: Recipe, weights: NDArray[np.float64] | None
+) -> tuple[str, tuple[HeadTrial, ...], NDArray[np.float64]]:
+    """Return the head to use, what was tried, and the scores of heads that had not seen the row."""
+    task, n = rows.labels.task, len(rows.labels)
+    spec = "logreg" if recipe.head == AUTO else recipe.head
+    options: dict[str, Any] = {"folds": recipe.folds, "weights": weights, "seed": recipe.seed}
+    if task != "multi":
+        single: Keys = rows.targets.astype(np.int64)
+        scores = crossfit(lambda: make_head(spec, task), inputs, single, n, **options)
+        return spec, (), scores
+    columns = []
+    for column in rows.targets.T:
+        flags = column.astype(np.int64)
+        both = crossfit(lambda: make_head(spec, "single"), inputs, flags, 2, **options)
+        columns.append(both[:, 1] - both[:, 0])
+    return spec, (), np.stack(columns, axis=1)
+
+
+def _balanced(rows: Rows, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return weights with which every class counts as much as any other."""
+    if rows.labels.task == "multi":
+        raise InvalidInputError("expected one label a text where classes are to be balanced")
+    own = np.ones(len(rows.targets)) if weights is None else weights
+    sums = np.bincount(rows.targets, weights=own, minlength=len(rows.labels))
+    present = int((sums > 0).sum())
+    return np.asarray(own * (own.sum() / (present * sums[rows.targets])))
+
+
+def _counts(rows: Rows) -> dict[Any, int]:
+    if rows.labels.task == "multi":
+        counts = rows.targets.sum(axis=0)
+    else:
+        counts = np.bincount(rows.targets, minlength=len(rows.labels))
+    return dict(zip(rows.labels.names, counts.tolist(), strict=True))
+
+
+def _measures(probabilities: NDArray[np.float64], targets: Keys | Mask) -> dict[str, Estimate]:
+    if targets.ndim == 2:
+        right = ((probabilities >= 0.5) == targets).all(axis=1)
+    else:
+        right = probabilities.argmax(axis=1) == targets
+    return {"accuracy": mean_with_interval(right.astype(np.float64))}
+
+
+def _notes(rows: Rows) -> tuple[str, ...]:
+    single = [label for label, n in _counts(rows).items() if n == 1]
+    if not single:
+        return ()
+    return (
+        f"{len(single)} of {len(rows.labels)} labels have one row, "
+        f"which no cross-validation can test: {shown(single)}",
+    )
