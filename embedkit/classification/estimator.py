@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import DataConversionWarning
 
 from embedkit import catalog
 from embedkit.classification.classifier import Classifier
@@ -15,7 +17,7 @@ from embedkit.classification.embedding import Progress, embed_for, open_embedder
 from embedkit.classification.fitted import make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.predictions import Predictions
-from embedkit.classification.training import AUTO, Recipe, fit, usable
+from embedkit.classification.training import AUTO, Recipe, Rows, fit, usable
 from embedkit.embedders.base import check_unicode
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
 from embedkit.protocols import Embedder
@@ -47,8 +49,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         One label a text, any number of them, or labels with an order. Default: as the labels are.
     order : sequence of labels, optional
         From low to high; makes the task ``"ordered"``.
-    class_weight : {None, "balanced"}
-        Whether rows count inversely to how frequent their label is.
+    class_weight : dict, "balanced" or None
+        How much the rows of each label count, 1 where it is not in the dict; balanced: inversely to
+        how frequent the label is.
     folds : int
         Of cross-validation.
     budget : float
@@ -84,7 +87,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         task: Task | None = None,
         order: Sequence[Any] | None = None,
-        class_weight: str | None = None,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
         folds: int = 5,
         budget: float = 15.0,
         keep_examples: bool = True,
@@ -120,7 +123,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             may have any number. Rows without a label or a text are left out and counted in
             ``report_.set_aside``.
         sample_weight : sequence of float, length n, optional
-            How much each row counts, > 0.
+            How much each row counts; one with 0 is left out.
         progress : callable, optional
             Called with (what, done, total).
 
@@ -132,15 +135,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Of the embedder or the head.
         """
         listed = _listed(texts)
-        rows = usable(listed, _labels(labels), task=self.task, order=self.order)
-        check_unicode(rows.texts)
-        recipe = self._recipe()
         weights = _weights(sample_weight, len(listed))
+        rows = usable(listed, _labels(labels), weights, task=self.task, order=self.order)
+        check_unicode(rows.texts)
+        recipe = self._recipe(rows)
         home = catalog.resolve_home(self.home)
         inputs, model = self._embed(rows.texts, rows.labels.task, home, progress)
-        fitted, examples = fit(
-            rows, inputs, recipe, weights=None if weights is None else weights[rows.places]
-        )
+        fitted, examples = fit(rows, inputs, recipe)
         kept = examples if self.keep_examples else None
         given = None if isinstance(self.embedder, str) else self.embedder
         self.classifier_ = Classifier(
@@ -219,16 +220,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise NotFittedError("this TextClassifier has learned nothing yet", do="call fit")
         return self.classifier_
 
-    def _recipe(self) -> Recipe:
-        if self.class_weight not in (None, "balanced"):
+    def _recipe(self, rows: Rows) -> Recipe:
+        given = self.class_weight
+        if given is not None and given != "balanced" and not isinstance(given, Mapping):
             raise InvalidInputError(
-                f"expected class_weight to be None or 'balanced', got {self.class_weight!r}"
+                f"expected class_weight to be a dict, 'balanced' or None, got {given!r}"
             )
         if self.folds < 2:
             raise InvalidInputError(f"expected at least 2 folds, got {self.folds}")
-        return Recipe(
-            self.head, self.folds, self.budget, self.class_weight == "balanced", self.random_state
+        weights = (
+            given
+            if given is None or given == "balanced"
+            else {rows.labels.number(label): float(weight) for label, weight in given.items()}
         )
+        return Recipe(self.head, self.folds, self.budget, weights, self.random_state)
 
     def _embed(
         self, texts: list[str], task: Task, home: Path, progress: Progress | None
@@ -245,17 +250,36 @@ def _listed(texts: Any) -> list[Any]:
     """Return texts as a list: a column of a data frame or an array is one too."""
     if isinstance(texts, str):
         raise InvalidInputError("expected a list of texts, got one text", do="write [text]")
-    if getattr(texts, "ndim", 1) != 1:
+    column = _column(texts)
+    if getattr(column, "ndim", 1) != 1:
         raise InvalidInputError(
-            f"expected texts, got an array of shape {texts.shape}", do="pass one column of texts"
+            f"expected texts, got an array of shape {column.shape}", do="pass one column of texts"
         )
-    return texts.tolist() if hasattr(texts, "tolist") else list(texts)
+    return column.tolist() if hasattr(column, "tolist") else list(column)
 
 
 def _labels(labels: Any) -> Any:
-    if isinstance(labels, np.ndarray) and labels.ndim == 2:
-        return labels
-    return labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    column = _column(labels)
+    if isinstance(column, np.ndarray) and column.ndim == 2:
+        if column.shape[1] > 1:
+            return column
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. It is taken as one label "
+            "for each text.",
+            DataConversionWarning,
+            stacklevel=3,
+        )
+        column = column.ravel()
+    return column.tolist() if hasattr(column, "tolist") else list(column)
+
+
+def _column(given: Any) -> Any:
+    """Return what can be read as an array as one, anything else as it is."""
+    return (
+        np.asarray(given)
+        if not hasattr(given, "__len__") and hasattr(given, "__array__")
+        else given
+    )
 
 
 def _weights(given: Any, n: int) -> NDArray[np.float64] | None:
@@ -266,6 +290,8 @@ def _weights(given: Any, n: int) -> NDArray[np.float64] | None:
         raise DimensionMismatchError(
             f"expected a weight for each of {n} texts, got shape {weights.shape}"
         )
-    if not (np.isfinite(weights).all() and (weights > 0).all()):
-        raise InvalidInputError("expected weights above 0")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise InvalidInputError("expected finite weights of at least 0")
+    if not weights.any():
+        raise InvalidInputError("expected weights above zero, got all sample weights zero")
     return weights

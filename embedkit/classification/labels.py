@@ -63,11 +63,12 @@ class LabelSet:
         distinct = dict.fromkeys(_plain(name) for name in present)
         names = _sorted(distinct) if order is None else _ordered(distinct, order)
         if len(names) < (1 if task == "multi" else 2):
-            got = f"only {names[0]!r}" if names else "none"
+            got = f"one class, {names[0]!r}" if names else "no labelled row"
             raise InvalidInputError(
-                f"expected rows of at least two labels, got {got}",
+                f"expected rows of at least two classes, got {got}",
                 do="add rows of another label, or check that the label column is the right one",
             )
+        _refuse_continuous(names, order)
         return cls(names, task)
 
     @property
@@ -180,7 +181,16 @@ def _guess_task(labels: Sequence[Any], order: Sequence[Any] | None) -> Task:
 
 
 def _is_matrix(labels: Any) -> bool:
-    return isinstance(labels, np.ndarray) and labels.ndim == 2 and labels.shape[1] > 1
+    """Whether labels are flags, a column a label: an array, or rows of them that repeat flags."""
+    if isinstance(labels, np.ndarray):
+        return labels.ndim == 2 and labels.shape[1] > 1
+    rows = [row for row in labels if isinstance(row, (list, tuple, np.ndarray))]
+    if not rows or len(rows) < len(labels) or len({len(row) for row in rows}) > 1:
+        return False
+    flags = all(
+        isinstance(flag, (int, np.integer)) and flag in (0, 1) for row in rows for flag in row
+    )
+    return flags and any(len(set(row)) < len(row) for row in rows)
 
 
 def _parts(label: Any, task: Task) -> list[Any]:
@@ -202,6 +212,15 @@ def _plain(label: Any) -> Label:
     raise InvalidInputError(
         f"expected labels that are texts or numbers, got {type(label).__name__}: {label!r}"
     )
+
+
+def _refuse_continuous(names: Sequence[Label], order: Sequence[Any] | None) -> None:
+    broken = [name for name in names if isinstance(name, float) and name != int(name)]
+    if broken and order is None:
+        raise InvalidInputError(
+            f"expected labels, got continuous numbers such as {broken[0]}",
+            do="make classes of them, or pass all of them in order=",
+        )
 
 
 def _sorted(distinct: Iterable[Label]) -> list[Label]:

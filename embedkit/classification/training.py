@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -40,15 +40,15 @@ class Recipe:
         Of cross-validation.
     budget : float
         Seconds for choosing a head.
-    balanced : bool
-        Whether rows count inversely to how frequent their label is.
+    class_weight : dict of int to float, "balanced" or None
+        How much the rows of each class count.
     seed : int
     """
 
     head: str = AUTO
     folds: int = 5
     budget: float = 15.0
-    balanced: bool = False
+    class_weight: Mapping[int, float] | Literal["balanced"] | None = None
     seed: int = 0
 
 
@@ -62,18 +62,22 @@ class Rows:
         Where they are among those that were given.
     texts : list of str, length n
     targets : int64 array, shape (n,), or bool array, shape (n, n_labels)
+    weights : float64 array, shape (n,), or None
+        How much each row counts, > 0.
     """
 
     labels: LabelSet
     places: Keys
     texts: list[str]
     targets: Keys | Mask
+    weights: NDArray[np.float64] | None
     set_aside: tuple[SetAside, ...]
 
 
 def usable(
     texts: Sequence[Any],
-    labels: Sequence[Any],
+    labels: Any,
+    weights: NDArray[np.float64] | None = None,
     *,
     task: Task | None = None,
     order: Sequence[Any] | None = None,
@@ -93,7 +97,7 @@ def usable(
             f"expected a label for each text, got {len(texts)} texts and {len(labels)} labels"
         )
     kept: list[int] = []
-    unlabelled = textless = 0
+    unlabelled = textless = weightless = 0
     for place, (text, label) in enumerate(zip(texts, labels, strict=True)):
         if is_missing(text):
             textless += 1
@@ -101,35 +105,34 @@ def usable(
             raise InvalidInputError(f"expected texts, got {type(text).__name__} at {place}")
         elif is_missing(label):
             unlabelled += 1
+        elif weights is not None and not weights[place]:
+            weightless += 1
         else:
             kept.append(place)
-    counted = (("no label", unlabelled), ("no text", textless))
-    chosen = labels if len(kept) == len(labels) else [labels[place] for place in kept]
+    counted = (("no label", unlabelled), ("no text", textless), ("no weight", weightless))
+    places = np.asarray(kept, np.int64)
+    if isinstance(labels, np.ndarray):
+        chosen: Any = labels[places]
+    else:
+        chosen = [labels[place] for place in kept]
     known = LabelSet.learn(chosen, task=task, order=order)
     return Rows(
         known,
-        np.asarray(kept, np.int64),
+        places,
         [str(texts[place]) for place in kept],
         known.encode(chosen),
+        None if weights is None else weights[places],
         tuple(SetAside(reason, rows) for reason, rows in counted if rows),
     )
 
 
-def fit(
-    rows: Rows,
-    inputs: Inputs,
-    recipe: Recipe,
-    *,
-    weights: NDArray[np.float64] | None = None,
-) -> tuple[Fitted, Examples]:
+def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
     """Train on rows.
 
     Parameters
     ----------
     inputs : Inputs
         Of ``rows.texts``, in their order.
-    weights : float64 array, shape (n,), optional
-        How much each row counts.
 
     Raises
     ------
@@ -138,8 +141,7 @@ def fit(
     """
     start = time.perf_counter()
     task, targets = rows.labels.task, rows.targets
-    if recipe.balanced:
-        weights = _balanced(rows, weights)
+    weights = _weighted(rows, recipe)
     spec, trials, scores = _choose(rows, inputs, recipe, weights)
     calibrator = Calibrator()
     calibrator.fit(scores, targets, task=task)
@@ -184,14 +186,23 @@ def _choose(
     return spec, (), np.stack(columns, axis=1)
 
 
-def _balanced(rows: Rows, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return weights with which every class counts as much as any other."""
+def _weighted(rows: Rows, recipe: Recipe) -> NDArray[np.float64] | None:
+    """Return how much each row counts, by itself and by its class."""
+    if recipe.class_weight is None:
+        return rows.weights
     if rows.labels.task == "multi":
-        raise InvalidInputError("expected one label a text where classes are to be balanced")
-    own = np.ones(len(rows.targets)) if weights is None else weights
+        raise InvalidInputError("expected one label a text where classes are to have weights")
+    own = np.ones(len(rows.targets)) if rows.weights is None else rows.weights
     sums = np.bincount(rows.targets, weights=own, minlength=len(rows.labels))
-    present = int((sums > 0).sum())
-    return np.asarray(own * (own.sum() / (present * sums[rows.targets])))
+    if recipe.class_weight == "balanced":
+        each = own.sum() / ((sums > 0).sum() * np.maximum(sums, 1e-12))
+    else:
+        each = np.ones(len(rows.labels))
+        for number, weight in recipe.class_weight.items():
+            if not weight > 0:
+                raise InvalidInputError(f"expected class weights above 0, got {weight}")
+            each[number] = weight
+    return np.asarray(own * each[rows.targets])
 
 
 def _counts(rows: Rows) -> dict[Any, int]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from embedkit.threads import single_threaded_products
 
 T = TypeVar("T")
-
-_lock = threading.Lock()
-_users = 0
-_limiter: Any = None
 
 
 @contextmanager
@@ -32,32 +29,8 @@ def workers() -> Iterator[Callable[[Iterable[Callable[[], T]]], Iterator[T]]]:
         while waiting:
             yield waiting.popleft().result()
 
-    with _single_threaded_products():
+    with single_threaded_products():
         try:
             yield run
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _single_threaded_products() -> Iterator[None]:
-    """Let matrix products use one thread each.
-
-    Between two products the threads of the library wait in a busy loop, which costs as much as the
-    products themselves. Its setting is the process's own, so whoever comes first makes it and
-    whoever goes last takes it back.
-    """
-    from threadpoolctl import threadpool_limits
-
-    global _users, _limiter
-    with _lock:
-        _users += 1
-        if _users == 1:
-            _limiter = threadpool_limits(1, user_api="blas")
-    try:
-        yield
-    finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _limiter.restore_original_limits()

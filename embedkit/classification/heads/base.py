@@ -13,6 +13,7 @@ import numpy as np
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
+from embedkit.threads import single_threaded_products
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,7 +86,9 @@ class BaseHead(ABC):
         if targets.min() < 0 or targets.max() >= n_classes:
             raise InvalidInputError(f"expected classes in [0, {n_classes}), got others")
         self.n_classes, self.dim = n_classes, inputs.dim
-        self._fit(inputs, targets, weights, seed)
+        # Solvers take thousands of small products, between which threads would but wait.
+        with single_threaded_products():
+            self._fit(inputs, targets, weights, seed)
 
     def scores(self, inputs: Inputs) -> NDArray[np.float64]:
         """Return how much each row is like each class, shape (n, n_classes), larger is more.
