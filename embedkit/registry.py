@@ -135,6 +135,14 @@ ROWS: tuple[Row, ...] = (
         "logistic regression on the vectors", ("numpy", "scipy", "sklearn"),
     ),
     Row(
+        "head", "centroid", "embedkit.classification.heads.centroid:CentroidHead",
+        "the class whose mean is nearest; takes in single rows", ("numpy",),
+    ),
+    Row(
+        "head", "knn", "embedkit.classification.heads.knn:NeighborsHead",
+        "the votes of the nearest training rows; takes in single rows", ("numpy",),
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),
