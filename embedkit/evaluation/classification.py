@@ -63,8 +63,8 @@ def evaluate_outcomes(
         _confusion(outcomes),
         curve(outcomes.confidence, outcomes.right),
         risk(outcomes.confidence, outcomes.right),
-        tuple(notes),
-        outcomes,
+        notes=tuple(notes),
+        outcomes=outcomes,
     )
 
 

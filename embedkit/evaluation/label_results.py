@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +114,18 @@ class LabelEvaluation:
         Of confidence against how often it was right; bins without rows are left out.
     risk : tuple of RiskPoint
         From few rows to all.
-    baseline : mapping of name to float
-        Accuracy of answering the class that is most frequent in training, and the like.
+    seen : int
+        Rows whose text the classifier learned from.
+    unseen : mapping of name to Estimate
+        Measures without them; empty where there are none.
+    unknown : mapping of str to int
+        Labels that it never learned, and their rows, which were left out.
+    training : mapping of name to Estimate
+        What cross-validation measured in training.
+    majority : mapping of name to Estimate
+        Measures of an answer without reading: the most frequent class in training.
+    places : tuple of int
+        Where the rows are among those that were given.
     notes : tuple of str
         What was left out, and what is not as it should be.
     """
@@ -130,6 +140,12 @@ class LabelEvaluation:
     curve: tuple[CurveBin, ...]
     risk: tuple[RiskPoint, ...]
     notes: tuple[str, ...] = ()
+    seen: int = 0
+    unseen: Mapping[str, Estimate] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    training: Mapping[str, Estimate] = field(default_factory=dict)
+    majority: Mapping[str, Estimate] = field(default_factory=dict)
+    places: tuple[int, ...] = field(default=(), repr=False)
     outcomes: Outcomes | None = field(default=None, repr=False, compare=False)
     """The single rows, which a comparison needs."""
 
@@ -168,7 +184,12 @@ class LabelEvaluation:
             "subject": self.subject,
             "task": self.task,
             "rows": self.rows,
-            "measures": {name: asdict(value) for name, value in self.measures.items()},
+            "measures": _plain(self.measures),
+            "seen": self.seen,
+            "unseen": _plain(self.unseen),
+            "unknown": dict(self.unknown),
+            "training": _plain(self.training),
+            "majority": _plain(self.majority),
             "classes": [asdict(one) for one in self.classes],
             "labels": list(self.labels),
             "confusion": None if self.confusion is None else [list(x) for x in self.confusion],
@@ -179,6 +200,5 @@ class LabelEvaluation:
         }
 
 
-def rare_first(classes: Sequence[ClassScore]) -> list[ClassScore]:
-    """Return classes, those of fewest rows first."""
-    return sorted(classes, key=lambda one: one.support)
+def _plain(measures: Mapping[str, Estimate]) -> dict[str, Any]:
+    return {name: asdict(value) for name, value in measures.items()}

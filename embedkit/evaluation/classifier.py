@@ -1,0 +1,284 @@
+"""How good a trained classifier is on labelled rows, and what cross-validation said in training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedkit.classification.labels import is_missing
+from embedkit.errors import InvalidInputError, UnsupportedOperationError
+from embedkit.evaluation.classification import evaluate_outcomes
+from embedkit.evaluation.label_results import LabelEvaluation
+from embedkit.evaluation.outcomes import Outcomes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedkit.classification.classifier import Classifier
+    from embedkit.classification.embedding import Progress
+    from embedkit.classification.labels import LabelSet
+    from embedkit.types import Keys, Mask
+
+SHOWN = 3
+GAP = 0.05
+"""Accuracy below what cross-validation promised, as a whole, that a person is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The labelled rows that a classifier can be measured by.
+
+    Attributes
+    ----------
+    places : int64 array, shape (n,)
+        Where they are among those that were given.
+    texts : list of str, length n
+    targets : int64 array, shape (n,), or bool array, shape (n, n_labels)
+    unknown : mapping of str to int
+        Labels that the classifier never learned, and their rows, which are left out.
+    unlabelled : int
+        Rows without a label or a text, which are left out.
+    """
+
+    places: Keys
+    texts: list[str]
+    targets: Keys | Mask
+    unknown: Mapping[str, int]
+    unlabelled: int
+
+    @classmethod
+    def match(cls, known: LabelSet, texts: Sequence[Any], labels: Sequence[Any]) -> Judged:
+        """Find the classes of labels; ``1`` and ``"1"`` are one label.
+
+        Raises
+        ------
+        InvalidInputError
+            Not one label a text, or no row that has a text and a label that is known.
+        """
+        if len(texts) != len(labels):
+            raise InvalidInputError(
+                f"expected a label for each text, got {len(texts)} texts and {len(labels)} labels"
+            )
+        classes = {str(name): i for i, name in enumerate(known.names)}
+        places: list[int] = []
+        found: list[list[int]] = []
+        unknown: Counter[str] = Counter()
+        unlabelled = 0
+        for place, (text, label) in enumerate(zip(texts, labels, strict=True)):
+            if is_missing(text) or not isinstance(text, str) or is_missing(label):
+                unlabelled += 1
+                continue
+            told = [str(one) for one in _several(label, known)]
+            strange = [one for one in told if one not in classes]
+            unknown.update(strange[:1])
+            if not strange:
+                places.append(place)
+                found.append([classes[one] for one in told])
+        if not places:
+            raise InvalidInputError(_nothing(known, texts, unknown, unlabelled), do=_advice(known))
+        return cls(
+            np.array(places, np.int64),
+            [texts[place] for place in places],
+            _targets(found, known),
+            dict(unknown.most_common()),
+            unlabelled,
+        )
+
+
+def evaluate_classifier(
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    *,
+    subject: str = "",
+    abstain_below: float = 0.0,
+    progress: Progress | None = None,
+    seed: int = 0,
+) -> LabelEvaluation:
+    """Measure a trained classifier by labelled rows.
+
+    Rows whose text it learned from are counted, and the measures without them told beside; so are
+    those of cross-validation in training, and of answering without reading a text.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    texts : sequence of str, length n
+    labels : sequence, length n
+        A label each; a list, tuple or set of them each where texts may have several. Rows without
+        a label, and rows of labels that it never learned, are left out and counted.
+    subject : str
+        What a report calls it.
+    abstain_below : float
+        Count a label that is less probable than this as no answer.
+    progress : callable, optional
+        Called with (what, done, total).
+    seed : int
+        Of the resampling.
+
+    Raises
+    ------
+    InvalidInputError
+        No row has a text and a label that it knows.
+    ModelMismatchError, ProviderError
+        As in :meth:`embedkit.Classifier.classify`.
+    """
+    known = classifier.fitted.labels
+    judged = Judged.match(known, texts, labels)
+    said = classifier.classify(judged.texts, abstain_below=abstain_below, progress=progress)
+    folded = [fold(text) for text in judged.texts]
+    outcomes = Outcomes.of(
+        tuple(map(str, known.names)),
+        judged.targets,
+        said.probabilities,
+        answers=said.targets,
+        task=known.task,
+        abstained=said.abstained if said.abstained.any() or abstain_below else None,
+        sets=said.sets,
+        groups=_numbers(folded),
+    )
+    found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
+    examples = classifier.examples
+    learned = set() if examples is None else {fold(text) for text in examples.texts}
+    seen = np.array([text in learned for text in folded], np.bool_)
+    unseen: dict[str, Any] = {}
+    if seen.any() and not seen.all():
+        unseen = dict(evaluate_outcomes(outcomes.take(~seen), seed=seed).measures)
+    found = replace(
+        found,
+        places=tuple(judged.places.tolist()),
+        seen=int(seen.sum()),
+        unseen=unseen,
+        unknown=judged.unknown,
+        training=_in_training(classifier, seed),
+        majority=evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures,
+    )
+    return replace(found, notes=tuple(_notes(found, judged, kept=examples is not None)))
+
+
+def evaluate_training(
+    classifier: Classifier, *, subject: str = "", abstain_below: float = 0.0, seed: int = 0
+) -> LabelEvaluation:
+    """Measure a classifier by the rows that it learned from, each answered without it.
+
+    The probabilities are those of cross-validation in training: of heads that had not seen a row.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        The rows were not kept with it.
+    """
+    examples, known = classifier.examples, classifier.fitted.labels
+    if examples is None:
+        raise UnsupportedOperationError(
+            "the classifier was saved without the rows that it learned from",
+            do="give labelled rows to measure it by",
+        )
+    from embedkit.classification.predictions import Predictions
+
+    said = Predictions(known, examples.probabilities, abstain_below=abstain_below)
+    outcomes = Outcomes.of(
+        tuple(map(str, known.names)),
+        examples.targets,
+        examples.probabilities,
+        answers=said.targets,
+        task=known.task,
+        abstained=said.abstained if abstain_below else None,
+        groups=_numbers([fold(text) for text in examples.texts]),
+    )
+    found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
+    majority = evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures
+    return replace(found, majority=majority, places=tuple(range(len(outcomes))))
+
+
+def fold(text: str) -> str:
+    """Return a text without what does not make it another: case and blanks."""
+    return " ".join(text.casefold().split())
+
+
+def _numbers(texts: Iterable[str]) -> Keys:
+    known: dict[str, int] = {}
+    return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
+
+
+def _several(label: Any, known: LabelSet) -> list[Any]:
+    if known.task == "multi" and isinstance(label, (list, tuple, set, frozenset, np.ndarray)):
+        return list(label)
+    return [label]
+
+
+def _targets(found: list[list[int]], known: LabelSet) -> Keys | Mask:
+    if known.task != "multi":
+        return np.array([classes[0] for classes in found], np.int64)
+    targets = np.zeros((len(found), len(known)), np.bool_)
+    for row, classes in enumerate(found):
+        targets[row, classes] = True
+    return targets
+
+
+def _nothing(known: LabelSet, texts: Sequence[Any], unknown: Counter[str], unlabelled: int) -> str:
+    if not len(texts):
+        return "expected at least one labelled row to evaluate by, got none"
+    if unlabelled == len(texts):
+        return f"expected rows with a text and a label, none of {len(texts):,} has both"
+    strange = ", ".join(map(repr, list(unknown)[:SHOWN]))
+    return f"expected labels that the classifier knows, got {strange}"
+
+
+def _advice(known: LabelSet) -> str:
+    from embedkit.classification.labels import shown
+
+    return f"check the column of labels; it knows {shown(known.names)}"
+
+
+def _in_training(classifier: Classifier, seed: int) -> Mapping[str, Any]:
+    if classifier.examples is None:
+        return dict(classifier.report.measures)
+    return evaluate_training(classifier, seed=seed).measures
+
+
+def _blind(outcomes: Outcomes, classifier: Classifier) -> Outcomes:
+    """Return what would be answered without reading: always the labels' shares in training."""
+    counts = np.array(list(classifier.report.counts.values()), np.float64)
+    whole = classifier.report.rows if outcomes.task == "multi" else counts.sum()
+    shares: NDArray[np.float64] = np.tile(counts / max(whole, 1), (len(outcomes), 1))
+    return Outcomes.of(
+        outcomes.labels, outcomes.truth, shares, task=outcomes.task, groups=outcomes.groups
+    )
+
+
+def _notes(found: LabelEvaluation, judged: Judged, *, kept: bool) -> Iterable[str]:
+    if judged.unlabelled:
+        yield f"{_rows(judged.unlabelled)} without a label or a text left out"
+    if judged.unknown:
+        rows = sum(judged.unknown.values())
+        names = ", ".join(map(repr, list(judged.unknown)[:SHOWN]))
+        more = len(judged.unknown) - SHOWN
+        yield (
+            f"{_rows(rows)} of labels that it never learned left out: {names}"
+            + (f" and {more:,} more" if more > 0 else "")
+            + "; it can only be wrong about them"
+        )
+    if found.seen:
+        yield (
+            f"{_rows(found.seen)} of {found.rows:,} have a text that it learned from"
+            + ("; without them it is measured beside" if found.unseen else "")
+        )
+    elif not kept:
+        yield "the rows it learned from were not kept, so none of these can be told from them"
+    name = next(iter(found.measures))
+    fair = (found.unseen or found.measures)[name]
+    promised = found.training.get(name)
+    if promised is not None and promised.low - fair.high > 0 and promised.mean - fair.mean > GAP:
+        yield (
+            f"{name} is {promised.mean - fair.mean:.3f} below what cross-validation promised: "
+            "these rows are unlike those it learned from"
+        )
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"
