@@ -83,7 +83,7 @@ class ScriptedEmbedder(BaseEmbedder):
         return self._hashing.dim
 
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
-        if input_type != "document":
+        if input_type == "query":
             return self._hashing.embed_batch(texts, input_type=input_type)
         self.sent += texts
         bad = [text for text in texts if text in self.refuses]
