@@ -31,6 +31,13 @@ if TYPE_CHECKING:
         reranker,
     )
     from embedkit.caching.spaces import CacheInfo
+    from embedkit.classification.api import (
+        classifier,
+        classifiers,
+        classify,
+        delete_classifier,
+        train,
+    )
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.estimator import TextClassifier
     from embedkit.classification.predictions import Predictions
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
     from embedkit.evaluation.search import evaluate_search
     from embedkit.types import (
         Candidate,
+        ClassifierInfo,
         CollectionInfo,
         DedupeReport,
         Embeddings,
@@ -50,6 +58,7 @@ if TYPE_CHECKING:
         Hits,
         IndexMeasurement,
         IndexTrial,
+        LabellingReport,
         Member,
         Message,
         MigrationReport,
@@ -84,6 +93,11 @@ _WHERE = {
     "IndexPoint": "evaluation.index_recall",
     "evaluate_search": "evaluation.search",
     "SearchEvaluation": "evaluation.results",
+    "classifier": "classification.api",
+    "classifiers": "classification.api",
+    "classify": "classification.api",
+    "delete_classifier": "classification.api",
+    "train": "classification.api",
     "Classifier": "classification.classifier",
     "TextClassifier": "classification.estimator",
     "Predictions": "classification.predictions",
@@ -91,6 +105,8 @@ _WHERE = {
     "EmbedkitError": "errors",
     "CacheInfo": "caching.spaces",
     "Candidate": "types",
+    "ClassifierInfo": "types",
+    "LabellingReport": "types",
     "CollectionInfo": "types",
     "DedupeReport": "types",
     "Embeddings": "types",
@@ -121,6 +137,7 @@ __all__ = [
     "CacheInfo",
     "Candidate",
     "Classifier",
+    "ClassifierInfo",
     "Collection",
     "CollectionInfo",
     "DedupeReport",
@@ -133,6 +150,7 @@ __all__ = [
     "IndexMeasurement",
     "IndexPoint",
     "IndexTrial",
+    "LabellingReport",
     "Member",
     "Message",
     "MigrationReport",
@@ -155,9 +173,13 @@ __all__ = [
     "__version__",
     "cache",
     "calibrate",
+    "classifier",
+    "classifiers",
+    "classify",
     "collections",
     "dedupe",
     "delete",
+    "delete_classifier",
     "embedder",
     "evaluate_index",
     "evaluate_search",
@@ -165,6 +187,7 @@ __all__ = [
     "index",
     "open",
     "reranker",
+    "train",
 ]
 
 

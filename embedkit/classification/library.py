@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import shutil
 import sys
@@ -16,12 +17,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from embedkit.errors import ClassifierNotFoundError, InvalidInputError
-from embedkit.integrity import storage_error
+from embedkit.integrity import sha256, storage_error, write_durably
 from embedkit.store.layout import is_name
+from embedkit.types import Origin
 
 FOLDER = ".classifiers"
 FACTS = "classifier.json"
 """The file that every saved classifier has."""
+ORIGIN = "origin.json"
 
 
 def check_name(name: str) -> str:
@@ -133,6 +136,27 @@ def delete(home: Path, name: str) -> None:
         raise not_found(home, name) from None
     except OSError as error:
         raise storage_error(error, place) from error
+
+
+def write_origin(place: Path, origin: Origin | None) -> None:
+    """Write beside a classifier what it was trained on. The lock of its name must be held."""
+    path = place / ORIGIN
+    if origin is None:
+        path.unlink(missing_ok=True)
+        return
+    facts = {"classifier": sha256(place / FACTS)} | origin.to_dict()
+    write_durably(path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+
+
+def read_origin(place: Path) -> Origin | None:
+    """Return what a classifier was trained on; None where that is not known."""
+    try:
+        facts = json.loads((place / ORIGIN).read_text(encoding="utf-8"))
+        if facts.pop("classifier") != sha256(place / FACTS):
+            return None  # it is that of the classifier before
+        return Origin(**facts | {"text": tuple(facts["text"])})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def size(place: Path) -> int:

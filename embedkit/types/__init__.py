@@ -24,6 +24,7 @@ from embedkit.types.collections import (
 )
 from embedkit.types.duplicates import DedupeReport, Member, Pair
 from embedkit.types.hits import Hit, Hits, Neighbors, Passage, SearchPlan, Why, WordShare
+from embedkit.types.labelling import ClassifierInfo, LabellingReport, Origin
 from embedkit.types.models import Candidate, Delivery, Embeddings, Message, Token
 from embedkit.types.records import Record, Reject
 from embedkit.types.runs import Estimate, MigrationReport, Report, RunInfo
@@ -53,6 +54,7 @@ __all__ = [
     "MODES",
     "PRECISIONS",
     "Candidate",
+    "ClassifierInfo",
     "CollectionInfo",
     "DedupeReport",
     "Delivery",
@@ -67,12 +69,14 @@ __all__ = [
     "InputType",
     "KeptVectors",
     "Label",
+    "LabellingReport",
     "Member",
     "Message",
     "Metric",
     "MigrationReport",
     "Mode",
     "Neighbors",
+    "Origin",
     "Pair",
     "Passage",
     "Precision",

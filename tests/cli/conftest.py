@@ -64,11 +64,13 @@ def data(run: Run) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds the example questions, made once."""
+    """A home that holds the example questions and a classifier of their topics, made once."""
     home = tmp_path_factory.mktemp("filled") / "home"
-    words = ["index", str(QUESTIONS), "--embedder", "hashing", "--home", str(home)]
-    result = CliRunner().invoke(cli, words)
-    assert result.exit_code == 0, result.stderr
+    common = [str(QUESTIONS), "--embedder", "hashing", "--home", str(home)]
+    learn = ["--text", "question", "--label", "topic", "--head", "logreg"]
+    for words in (["index", *common], ["classify", "train", *common, *learn]):
+        result = CliRunner().invoke(cli, words)
+        assert result.exit_code == 0, result.stderr
     return home
 
 

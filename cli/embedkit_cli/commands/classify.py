@@ -8,14 +8,26 @@ from embedkit_cli.lazy import LazyGroup
 from embedkit_cli.options import standing
 
 COMMANDS = {
-    "list": (
-        "embedkit_cli.commands.classify_list:list_",
-        "List the classifiers of the home.",
+    "train": (
+        "embedkit_cli.commands.classify_train:train",
+        "Train a classifier on labelled rows.",
     ),
+    "predict": (
+        "embedkit_cli.commands.classify_predict:predict",
+        "Label the rows of a file, or single texts.",
+    ),
+    "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
+    "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
+    "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, example="embedkit classify list --json")
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    example="embedkit classify train questions.csv --text question --label topic\n"
+    'embedkit classify predict --query "how do I get my money back?"',
+)
 @standing
 def classify() -> None:
     """Label texts by classifiers that learn from labelled rows.

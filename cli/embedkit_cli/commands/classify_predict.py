@@ -1,0 +1,173 @@
+"""``embedkit classify predict``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embedkit_cli.classifiers import choose_classifier, complete_classifier
+from embedkit_cli.failure import say, say_waiting
+from embedkit_cli.lazy import Command
+from embedkit_cli.options import printing
+from embedkit_cli.progress import Progress
+from embedkit_cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from embedkit.types import Prediction
+
+
+@click.command(
+    cls=Command,
+    example='embedkit classify predict --query "how do I get my money back?"\n'
+    "embedkit classify predict questions.csv --text question -o -",
+)
+@click.argument("source", metavar="[SOURCE]", required=False)
+@click.option("-q", "--query", metavar="TEXT", multiple=True, help="A text in place of a SOURCE.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=complete_classifier,
+    help="Classifier.  [default: the only one]",
+)
+@click.option("--text", metavar="COLUMN", help="Column of the text.  [default: as it was trained]")
+@click.option("-o", "--output", metavar="OUT", help="File to write; - for stdout.  [default: -]")
+@click.option(
+    "--abstain-below",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Give no label that is less probable.",
+)
+@click.option(
+    "--labels",
+    "top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Tell so many labels, the best first.  [default: 1]",
+)
+@click.option("--prefix", metavar="TEXT", help="Begin the names of the added columns with it.")
+@click.option(
+    "--to",
+    "form",
+    type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
+    help="Format of OUT.  [default: by its suffix; as SOURCE for -]",
+)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@printing()
+@pass_session
+def predict(
+    session: Session,
+    /,
+    source: str | None,
+    query: tuple[str, ...],
+    name: str | None,
+    abstain_below: float | None,
+    top: int | None,
+    **options: Any,
+) -> int:
+    """Label the rows of SOURCE, or single texts with --query.
+
+    SOURCE is whatever `embedkit index` reads, - for stdin. Its rows are copied to OUT with the
+    columns label, probability and abstained added, in bounded memory; OUT appears when all is done.
+    Rows that cannot be labelled are listed, and the others go on.
+    """
+    if (source is None) == (not query):
+        raise click.UsageError("expected a SOURCE, or a text with --query TEXT")
+    chosen = choose_classifier(session, name)
+    asked = {"abstain_below": abstain_below or 0.0, "top": top or 1}
+    if query:
+        given = [option for option in ("text", "output", "prefix", "form") if options[option]]
+        if given or options["force"]:
+            raise click.UsageError("--query prints its labels: leave options of files out")
+        return _texts(session, chosen, query, asked)
+    assert source is not None
+    return _rows(session, chosen, source, options, asked)
+
+
+def _rows(
+    session: Session, name: str, source: str, options: dict[str, Any], asked: dict[str, Any]
+) -> int:
+    import embedkit
+    from embedkit_cli.classifiers import describe_labelling
+
+    if source == "-":
+        say_waiting()
+    with Progress() as progress:
+        done = embedkit.classify(
+            source,
+            options["output"] or "-",
+            name,
+            text=options["text"],
+            prefix=options["prefix"],
+            format=options["form"],
+            force=options["force"],
+            home=session.home,
+            progress=progress.show,
+            **asked,
+        )
+    say(describe_labelling(done))
+    return 1 if done.failed else 0
+
+
+def _texts(session: Session, name: str, texts: tuple[str, ...], asked: dict[str, Any]) -> int:
+    import embedkit
+    from embedkit.classification.api import Asking
+    from embedkit_cli.output import emit
+
+    if not all(text.strip() for text in texts):
+        raise click.UsageError("expected a text, got nothing")
+    asking = Asking(embedkit.classifier(name, home=session.home), **asked)
+    found = list(zip(texts, asking.ask(texts), strict=True))
+    rows = [_row(text, prediction, asked["top"]) for text, prediction in found]
+    emit(session.format, rows[0] if len(rows) == 1 else rows, lambda: _table(rows))
+    return 0
+
+
+def _row(text: str, prediction: Prediction, top: int) -> dict[str, Any]:
+    label = prediction.label
+    row: dict[str, Any] = {
+        "text": text,
+        "label": list(label) if isinstance(label, tuple) else label,
+        "probability": round(prediction.probability, 6),
+        "abstained": prediction.abstained,
+    }
+    if prediction.abstained:
+        best = prediction.best
+        row |= {"best": list(best) if isinstance(best, tuple) else best, "why": prediction.why}
+    if prediction.typicality is not None:
+        row["typicality"] = round(prediction.typicality, 6)
+    if prediction.labels:
+        row["label_set"] = list(prediction.labels)
+    if top > 1:
+        ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])
+        row["labels"] = [
+            {"label": label, "probability": round(share, 6)} for label, share in ranked[:top]
+        ]
+    return row
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    from embedkit_cli.table import Column, render
+
+    columns = [
+        Column("label", [_shown(row) for row in rows], widest=40),
+        Column("probability", [f"{row['probability']:.4f}" for row in rows], right=True),
+    ]
+    if any("typicality" in row for row in rows):
+        columns.append(Column("typicality", [f"{row['typicality']:.3f}" for row in rows], True))
+    if any("labels" in row for row in rows):
+        others = [
+            ", ".join(f"{one['label']} {one['probability']:.3f}" for one in row["labels"][1:])
+            for row in rows
+        ]
+        columns.append(Column("then", others, widest=40))
+    if any("label_set" in row for row in rows):
+        sets = [", ".join(map(str, row.get("label_set", ()))) for row in rows]
+        columns.append(Column("label set", sets, widest=40))
+    return render([*columns, Column("text", [row["text"] for row in rows], stretch=True)])
+
+
+def _shown(row: dict[str, Any]) -> str:
+    label = row["label"] if not row["abstained"] else row["best"]
+    shown = ", ".join(map(str, label)) if isinstance(label, list) else str(label)
+    return f"abstained ({shown}?)" if row["abstained"] else shown
