@@ -67,7 +67,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home that holds the example questions and a classifier of their topics, made once."""
     home = tmp_path_factory.mktemp("filled") / "home"
     common = [str(QUESTIONS), "--embedder", "hashing", "--home", str(home)]
-    learn = ["--text", "question", "--label", "topic", "--head", "logreg"]
+    learn = ["--text", "question", "--label", "topic", "--head", "logreg", "--name", "topics"]
     for words in (["index", *common], ["classify", "train", *common, *learn]):
         result = CliRunner().invoke(cli, words)
         assert result.exit_code == 0, result.stderr

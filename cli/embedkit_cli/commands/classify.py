@@ -26,7 +26,7 @@ COMMANDS = {
     cls=LazyGroup,
     lazy=COMMANDS,
     example="embedkit classify train questions.csv --text question --label topic\n"
-    'embedkit classify predict --query "how do I get my money back?"',
+    'embedkit classify predict --name questions -q "can I pay later?"',
 )
 @standing
 def classify() -> None:

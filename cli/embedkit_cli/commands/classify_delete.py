@@ -13,7 +13,7 @@ from embedkit_cli.options import printing
 from embedkit_cli.session import Session, is_terminal, pass_session
 
 
-@click.command(cls=Command, example="embedkit classify delete questions --yes")
+@click.command(cls=Command, example="embedkit classify delete topics --yes")
 @click.argument("name", shell_complete=complete_classifier)
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @printing()
