@@ -102,7 +102,9 @@ class CalibrationReport:
         body = asdict(self)
         for each in (*body["curve_before"], *body["curve_after"]):
             each["accuracy"] = each["accuracy"] if each["rows"] else None
-        return body
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in body.items()
+        }
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> CalibrationReport:
@@ -125,20 +127,11 @@ class CalibrationReport:
 
 
 class Calibrator:
-    """Turns scores into probabilities.
-
-    Attributes
-    ----------
-    report : CalibrationReport or None
-        Once fitted.
-    cross_fitted : float64 array, shape (n, n_labels), or None
-        The probabilities of the rows that it was fitted on, each learned from other folds: what
-        thresholds and prediction sets are to be learned from. Not part of the state.
-    """
+    """Turns scores into probabilities."""
 
     def __init__(self) -> None:
-        self.report: CalibrationReport | None = None
-        self.cross_fitted: Floats | None = None
+        self._report: CalibrationReport | None = None
+        self._crossed: Floats | None = None
         self._task: Task = "single"
         self._map: Map | PerLabel | None = None
         self._n_labels = 0
@@ -185,21 +178,49 @@ class Calibrator:
             labels = PerLabel()
             labels.fit(values, truth)
             self._map = labels
-            self.cross_fitted = _cross_labels(values, truth, parts)
+            self._crossed = _cross_labels(values, truth, parts)
         else:
             chosen, trials, notes = _choose(values, truth, parts, seed)
             self._map = chosen
-            self.cross_fitted = _cross(chosen, values, truth, parts)
+            self._crossed = _cross(chosen, values, truth, parts)
         naive = _naive(values, task)
-        self.report = CalibrationReport(
+        self._report = CalibrationReport(
             self._map.name,
             quality(naive, truth, seed=seed),
-            quality(self.cross_fitted, truth, seed=seed),
+            quality(self._crossed, truth, seed=seed),
             reliability_curve(naive, truth),
-            reliability_curve(self.cross_fitted, truth),
+            reliability_curve(self._crossed, truth),
             trials,
             notes,
         )
+
+    @property
+    def report(self) -> CalibrationReport:
+        """What was learned, and what it is worth.
+
+        Raises
+        ------
+        NotFittedError
+        """
+        if self._report is None:
+            raise _untaught()
+        return self._report
+
+    @property
+    def cross_fitted(self) -> Floats:
+        """The probabilities of the rows that it was fitted on, shape (n, n_labels).
+
+        Each was learned from other folds: what thresholds, prediction sets and audits are to be
+        learned from.
+
+        Raises
+        ------
+        NotFittedError
+            It was restored: they are not part of the state.
+        """
+        if self._crossed is None:
+            raise _untaught()
+        return self._crossed
 
     def probabilities(self, scores: Floats) -> Floats:
         """Return how probable each label is.
@@ -222,7 +243,7 @@ class Calibrator:
             NaN or +inf.
         """
         if self._map is None:
-            raise NotFittedError("the calibrator has learned nothing yet", do="call fit")
+            raise _untaught()
         values = np.asarray(scores, np.float64)
         if values.ndim != 2 or values.shape[1] != self._n_labels:
             raise DimensionMismatchError(
@@ -238,13 +259,13 @@ class Calibrator:
         ------
         NotFittedError
         """
-        if self._map is None or self.report is None:
-            raise NotFittedError("the calibrator has learned nothing yet", do="call fit")
+        if self._map is None or self._report is None:
+            raise _untaught()
         facts = {
             "task": self._task,
             "n_labels": self._n_labels,
             "least": self._least,
-            "report": self.report.to_dict(),
+            "report": self._report.to_dict(),
         }
         return State.join({"own": State(facts), "map": self._map.state()})
 
@@ -253,14 +274,18 @@ class Calibrator:
         facts = state.facts["own"]
         self._task, self._n_labels = facts["task"], facts["n_labels"]
         self._least = facts["least"]
-        self.report = CalibrationReport.from_dict(facts["report"])
-        self.cross_fitted = None
-        self._map = PerLabel() if self._task == "multi" else MAPS[self.report.name]()
+        self._report = CalibrationReport.from_dict(facts["report"])
+        self._crossed = None
+        self._map = PerLabel() if self._task == "multi" else MAPS[self._report.name]()
         self._map.restore(state.part("map"))
 
     def _tame(self, values: Floats) -> Floats:
         """Return finite scores: the logarithm of 0 is as low as the lowest that was seen."""
         return np.where(np.isneginf(values), self._least, values)
+
+
+def _untaught() -> NotFittedError:
+    return NotFittedError("the calibrator has learned nothing yet", do="call fit")
 
 
 def _check(scores: Any, targets: Any, task: Task) -> tuple[Floats, Any]:

@@ -144,8 +144,8 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
     weights = _weighted(rows, recipe)
     spec, trials, scores = _choose(rows, inputs, recipe, weights)
     calibrator = Calibrator()
-    calibrator.fit(scores, targets, task=task)
-    probabilities = calibrator.probabilities(scores)
+    calibrator.fit(scores, targets, task=task, seed=recipe.seed)
+    probabilities, calibration = calibrator.cross_fitted, calibrator.report
     head = make_head(spec, task)
     head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
     from embedkit import __version__
@@ -156,8 +156,9 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
         head=spec,
         heads=trials,
         measures=_measures(probabilities, targets),
+        calibration=calibration.to_dict(),
         set_aside=rows.set_aside,
-        notes=_notes(rows),
+        notes=_notes(rows) + calibration.notes,
         folds=recipe.folds,
         seconds=round(time.perf_counter() - start, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -71,7 +71,6 @@ def test_scores_of_any_scale_become_the_probabilities_that_they_were_drawn_with(
     found = calibrator.probabilities(fresh)
     assert np.abs(found - chance).mean() < 0.01
     assert calibration_error(found, truth) < 0.03
-    assert calibrator.report is not None
     assert calibrator.report.after.ece.mean < 0.03
     if scale != 1.0:
         assert calibrator.report.before.ece.mean > 0.1
@@ -81,7 +80,6 @@ def test_scores_one_against_the_rest_get_the_sigmoid() -> None:
     scores, targets, _ = margins(4000, 8)
     fresh, truth, _ = margins(4000, 8, seed=1)
     calibrator = fitted(scores, targets)
-    assert calibrator.report is not None
     assert calibrator.report.name == "sigmoid"
     losses = {trial.name: trial.log_loss for trial in calibrator.report.trials}
     assert losses["sigmoid"] < losses["temperature"] - 0.01
@@ -100,7 +98,6 @@ def test_votes_get_the_curve() -> None:
     scores = rng.random((n, k)) * 0.3
     scores[np.arange(n), best] = np.where(right < 0.5, 1.1, 1.0) + rng.random(n) * 0.02
     calibrator = fitted(scores, targets)
-    assert calibrator.report is not None
     assert calibrator.report.name == "curve"
     assert calibrator.report.after.ece.mean < 0.02
     assert (calibrator.probabilities(scores).argmax(axis=1) == scores.argmax(axis=1)).all()
@@ -111,7 +108,6 @@ def test_scores_unfair_to_labels_get_a_bias_each() -> None:
     energies = rng.standard_normal((3000, 3)) * 1.5
     targets = draw(softmax(energies + np.array([3.0, 0.0, -1.0])), rng)
     calibrator = fitted(energies, targets)
-    assert calibrator.report is not None
     assert calibrator.report.name == "bias"
     assert calibrator.report.after.accuracy > calibrator.report.before.accuracy + 0.05
     share = calibrator.probabilities(energies).mean(axis=0)
@@ -121,7 +117,6 @@ def test_scores_unfair_to_labels_get_a_bias_each() -> None:
 def test_the_simplest_is_taken_where_nothing_is_gained() -> None:
     scores, targets, _ = scored(2000, 4)
     report = fitted(scores, targets).report
-    assert report is not None
     assert report.name == "temperature"
     assert {trial.name for trial in report.trials} == set(MAPS)
 
@@ -133,8 +128,6 @@ def test_what_is_told_of_the_rows_was_learned_from_other_folds() -> None:
     flipped = targets.copy()
     flipped[folds == 0] = (flipped[folds == 0] + 1) % 3
     other = fitted(scores, flipped, folds=folds)
-    assert own.cross_fitted is not None
-    assert other.cross_fitted is not None
     # The labels of fold 0 change what is said of the other folds, never of fold 0 itself.
     unseen = folds == 0
     assert other.cross_fitted[unseen] == pytest.approx(own.cross_fitted[unseen], abs=2e-3)
@@ -144,7 +137,6 @@ def test_what_is_told_of_the_rows_was_learned_from_other_folds() -> None:
 def test_few_rows_get_a_temperature_and_a_note() -> None:
     scores, targets, _ = scored(16, 2)
     report = fitted(scores, targets).report
-    assert report is not None
     assert report.name == "temperature"
     assert "16 rows are few" in report.notes[0]
 
@@ -178,7 +170,6 @@ def test_several_labels_are_calibrated_each_by_itself() -> None:
     calibrator = fitted(shifted, flags, task="multi")
     found = calibrator.probabilities(shifted)
     assert np.abs(found - 1 / (1 + np.exp(-odds))).mean() < 0.02
-    assert calibrator.report is not None
     assert calibrator.report.after.ece.mean < 0.02 < calibrator.report.before.ece.mean
     assert again(calibrator).probabilities(shifted) == pytest.approx(found, abs=1e-12)
 
@@ -218,8 +209,6 @@ def test_state_brings_back_probabilities_and_report() -> None:
     copy = again(calibrator)
     fresh = margins(100, 6, seed=4)[0]
     assert (copy.probabilities(fresh) == calibrator.probabilities(fresh)).all()
-    assert copy.report is not None
-    assert calibrator.report is not None
     assert copy.report.to_dict() == calibrator.report.to_dict()
     assert CalibrationReport.from_dict(copy.report.to_dict()).name == calibrator.report.name
 
