@@ -50,13 +50,14 @@ def print_evaluation(
         }
     if form == "csv":
         value = [
-            {"measure": name, **row, **_flat(differences.get(name))}
+            {"measure": name, **row, **flat_difference(differences.get(name))}
             for name, row in value["measures"].items()
         ]
     emit(form, value, lambda: "\n".join(_told(found, worst, texts, other, differences)))
 
 
-def _flat(difference: Difference | None) -> dict[str, Any]:
+def flat_difference(difference: Difference | None) -> dict[str, Any]:
+    """Return a comparison on one level, for a line of CSV."""
     if difference is None:
         return {}
     gap = difference.difference

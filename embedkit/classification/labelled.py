@@ -58,6 +58,8 @@ class LabelledRows:
         Where each row begins: a line of the file, or a row number, from 1.
     ids : list of str, length n
         Empty where the source has no ids.
+    also : list, length n
+        Values of another column; empty where none was asked for.
     text, label, id
         The columns that were read.
     rows : int
@@ -75,6 +77,7 @@ class LabelledRows:
     labels: list[Label] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    also: list[Any] = field(default_factory=list)
     text: tuple[str, ...] = ()
     label: str = ""
     id: str | None = None
@@ -133,6 +136,8 @@ def read_labelled(
     text: Sequence[str] | str | None = None,
     label: str | None = None,
     id: str | None = None,
+    also: str | None = None,
+    likely: tuple[Sequence[str], str] = ((), ""),
     how: How | None = None,
     progress: Progress | None = None,
 ) -> LabelledRows:
@@ -145,6 +150,10 @@ def read_labelled(
     text, label, id
         The columns; several of text are joined by newlines. Found by themselves where that is
         safe: the label where one column is called so (or ``class``, ``category``, ``target``).
+    also : str, optional
+        Another column whose values are kept.
+    likely : (sequence of str, str)
+        Columns of the text and of the label where they are there and none is named.
     how : How, optional
     progress : callable, optional
         Called with (what, done, total).
@@ -162,7 +171,8 @@ def read_labelled(
     from embedkit_connectors import open_source
 
     opened: Source = open_source(source)
-    found, reader = LabelledRows(opened.label), _Reader(split_columns(text), label, id)
+    found = LabelledRows(opened.label)
+    reader = _Reader(split_columns(text), label, id, also=also, likely=likely)
     for batch in opened.batches():
         found.failed += len(batch.rejects)
         found.rejects += batch.rejects[: REJECTS - len(found.rejects)]
@@ -215,8 +225,18 @@ def read_labelled_records(
 class _Reader:
     """Rows on their way: what a row holds is settled when all of them are there."""
 
-    def __init__(self, text: Sequence[str] | None, label: str | None, id: str | None) -> None:
+    def __init__(
+        self,
+        text: Sequence[str] | None,
+        label: str | None,
+        id: str | None,
+        *,
+        also: str | None = None,
+        likely: tuple[Sequence[str], str] = ((), ""),
+    ) -> None:
         self._asked = text, label, id
+        self._also = also
+        self._likely = likely
         self.choice = Choice((), None)
         self.label = ""
 
@@ -227,10 +247,15 @@ class _Reader:
         labels, kind = _column(table, self.label)
         ids = _column(table, self.choice.id)[0] if self.choice.id else [None] * len(lines)
         texts = read_texts(table, self.choice.text)
-        for line, id, text, value in zip(lines.tolist(), ids, texts, labels, strict=True):
+        others = _column(table, self._also)[0] if self._also else [None] * len(lines)
+        rows = zip(lines.tolist(), ids, texts, labels, others, strict=True)
+        for line, id, text, value, other in rows:
             if kind == "JSON" and isinstance(value, str):
                 value = json.loads(value)
+            kept = len(found)
             self.add(found, line, None if id is None else str(id), text, value)
+            if self._also and len(found) > kept:
+                found.also.append(other)
 
     def add(
         self, found: LabelledRows, line: int, id: str | None, text: str | Reject, value: Any
@@ -254,6 +279,14 @@ class _Reader:
     def _choose(self, table: pa.RecordBatch) -> None:
         text, label, id = self._asked
         samples = samples_of(table)
+        there = {sample.name.casefold() for sample in samples}
+        texts, target = self._likely
+        if text is None and texts and all(name.casefold() in there for name in texts):
+            text = texts
+        if label is None and target.casefold() in there:
+            label = target
+        if self._also is not None:
+            self._also = choose(samples, text=[self._also], id=None).text[0]
         self.label = _label_column(label, samples)
         rest = [sample for sample in samples if sample.name != self.label]
         if not rest:

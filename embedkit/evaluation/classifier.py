@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Mask
 
 SHOWN = 3
+MOST_VALUES = 30
+"""Values of a column whose rows are measured by themselves."""
 GAP = 0.05
 """Accuracy below what cross-validation promised, as a whole, that a person is told of."""
 
@@ -195,6 +197,41 @@ def evaluate_training(
     return replace(found, majority=majority, places=tuple(range(len(outcomes))))
 
 
+def evaluate_by(
+    found: LabelEvaluation, values: Sequence[Any], *, most: int = MOST_VALUES, seed: int = 0
+) -> dict[str, LabelEvaluation]:
+    """Measure the rows of each value of something by themselves: of each language, say.
+
+    Parameters
+    ----------
+    values : sequence, one a row that was measured by
+    most : int
+        How many values, those of most rows, are measured.
+
+    Returns
+    -------
+    dict of str to LabelEvaluation
+        The value of most rows first; a row without a value has ``(none)``.
+
+    Raises
+    ------
+    InvalidInputError
+        Not one value a row.
+    """
+    outcomes = found.outcomes
+    if outcomes is None or len(values) != len(outcomes):
+        raise InvalidInputError(f"expected a value for each of {found.rows} rows")
+    told = ["(none)" if is_missing(value) else str(value) for value in values]
+    return {
+        value: evaluate_outcomes(
+            outcomes.take(np.array([one == value for one in told], np.bool_)),
+            subject=f"{found.subject}, {value}",
+            seed=seed,
+        )
+        for value, _ in Counter(told).most_common(most)
+    }
+
+
 def fold(text: str) -> str:
     """Return a text without what does not make it another: case and blanks."""
     return " ".join(text.casefold().split())
@@ -263,10 +300,15 @@ def _notes(found: LabelEvaluation, judged: Judged, *, kept: bool) -> Iterable[st
             + (f" and {more:,} more" if more > 0 else "")
             + "; it can only be wrong about them"
         )
-    if found.seen:
+    if found.seen == found.rows:
+        yield (
+            "it learned from the texts of all these rows: this tells what it remembers, not how "
+            "good it is"
+        )
+    elif found.seen:
         yield (
             f"{_rows(found.seen)} of {found.rows:,} have a text that it learned from"
-            + ("; without them it is measured beside" if found.unseen else "")
+            "; without them it is measured beside"
         )
     elif not kept:
         yield "the rows it learned from were not kept, so none of these can be told from them"

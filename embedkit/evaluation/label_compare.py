@@ -31,8 +31,8 @@ def compare(
     other measures by exchanging the answers of the two at random, text by text: were they equally
     good, it would not matter whose is whose. Intervals are of the same resamples for both.
 
-    Wins and losses are rows; of Brier score and log loss those where ours is less, of the others
-    those that ours alone has right.
+    Only rows that both were measured on count. Wins and losses are rows: of Brier score and log
+    loss those where ours is less, of the other measures those that ours alone has right.
 
     Raises
     ------
@@ -47,6 +47,7 @@ def compare(
     """
     mine, other = _same_rows(ours, theirs)
     a, b = (Tally.of(parts(side), mine.groups) for side in (mine, other))
+    whole_a, whole_b = a.once(), b.once()
     # The same seed draws the same rows for both.
     drawn_a, drawn_b = a.resampled(seed=seed), b.resampled(seed=seed)
     swapped_a, swapped_b = a.exchanged(b, seed=seed)
@@ -55,15 +56,15 @@ def compare(
     known = formulas(other)
     found = {}
     for name, formula in formulas(mine).items():
-        if name not in known or name not in ours.measures or name not in theirs.measures:
+        if name not in known:
             continue
         gain = rows.get(name, rows[ACCURACY[mine.task]])
-        gap = float((formula(a.once()) - formula(b.once()))[0])
+        gap = float((formula(whole_a) - formula(whole_b))[0])
         chance = formula(swapped_a) - formula(swapped_b)
         found[name] = Difference(
             name,
-            ours.measures[name].mean,
-            theirs.measures[name].mean,
+            float(formula(whole_a)[0]),
+            float(formula(whole_b)[0]),
             _around(gap, formula(drawn_a) - formula(drawn_b), len(mine)),
             _mcnemar(gain) if name == ACCURACY[mine.task] and single else _p_value(gap, chance),
             int((gain > 0).sum()),
@@ -76,7 +77,20 @@ def compare(
 def _same_rows(ours: LabelEvaluation, theirs: LabelEvaluation) -> tuple[Outcomes, Outcomes]:
     """Return both with the classes of either, in the same order."""
     mine, other = ours.outcomes, theirs.outcomes
-    if mine is None or other is None or mine.task != other.task or len(mine) != len(other):
+    if ours.places and theirs.places and mine is not None and other is not None:
+        # Each left out the rows of labels that it never learned.
+        common = set(ours.places) & set(theirs.places)
+        mine, other = (
+            side.take(np.array([place in common for place in places], np.bool_))
+            for side, places in ((mine, ours.places), (other, theirs.places))
+        )
+    if (
+        mine is None
+        or other is None
+        or mine.task != other.task
+        or len(mine) != len(other)
+        or not len(mine)
+    ):
         raise InvalidInputError(
             f"expected two classifiers that were measured on the same rows, got {ours.subject} "
             f"and {theirs.subject}"

@@ -16,6 +16,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_predict:predict",
         "Label the rows of a file, or single texts.",
     ),
+    "evaluate": (
+        "embedkit_cli.commands.classify_evaluate:evaluate",
+        "Measure how good a classifier is, and what its probabilities are worth.",
+    ),
     "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
     "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
     "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),
