@@ -133,6 +133,22 @@ def confidences(
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
 
 
+def bins_of(
+    confidence: NDArray[np.float64], bins: int = BINS, *, mass: bool = False
+) -> tuple[Keys, NDArray[np.float64]]:
+    """Return the bin of each confidence, and the edges of the bins, shape (bins + 1,)."""
+    if bins < 1:
+        raise InvalidInputError(f"expected at least one bin, got {bins}")
+    if not mass:
+        edges = np.linspace(0, 1, bins + 1)
+        return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1), edges
+    order = np.argsort(confidence, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order)) * bins // len(order)
+    inner = confidence[order][(np.arange(1, bins) * len(order) // bins).clip(max=len(order) - 1)]
+    return place, np.concatenate(([confidence.min()], inner, [confidence.max()]))
+
+
 def reliability_curve(
     probabilities: NDArray[np.float64],
     targets: Keys | Mask,
@@ -151,7 +167,7 @@ def reliability_curve(
         Bins of equally many rows instead of equal width.
     """
     confidence, right = confidences(probabilities, targets)
-    place, edges = _bins(confidence, bins, mass)
+    place, edges = bins_of(confidence, bins, mass=mass)
     rows = np.bincount(place, minlength=bins)
     sure = np.bincount(place, confidence, bins)
     hits = np.bincount(place, right, bins)
@@ -176,7 +192,7 @@ def calibration_error(
 ) -> float:
     """Return the expected calibration error, from 0 to 1; see :class:`Quality`."""
     confidence, right = confidences(probabilities, targets)
-    place, _ = _bins(confidence, bins, mass)
+    place, _ = bins_of(confidence, bins, mass=mass)
     return _gap(place, right - confidence, bins)
 
 
@@ -191,7 +207,7 @@ def quality(probabilities: NDArray[np.float64], targets: Keys | Mask, *, seed: i
         Of the bootstrap, which resamples texts.
     """
     confidence, right = confidences(probabilities, targets)
-    place, _ = _bins(confidence, BINS, mass=False)
+    place, _ = bins_of(confidence)
     brier, log_loss = brier_scores(probabilities, targets), log_losses(probabilities, targets)
     n = len(probabilities)
     gaps = (right - confidence).reshape(n, -1)
@@ -246,22 +262,6 @@ def _accuracy(probabilities: NDArray[np.float64], targets: Keys | Mask) -> float
     if targets.ndim == 2:
         return float(((probabilities >= 0.5) == targets).mean())
     return float((probabilities.argmax(axis=1) == targets).mean())
-
-
-def _bins(
-    confidence: NDArray[np.float64], bins: int, mass: bool
-) -> tuple[Keys, NDArray[np.float64]]:
-    """Return the bin of each confidence, and the edges of the bins, shape (bins + 1,)."""
-    if bins < 1:
-        raise InvalidInputError(f"expected at least one bin, got {bins}")
-    if not mass:
-        edges = np.linspace(0, 1, bins + 1)
-        return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1), edges
-    order = np.argsort(confidence, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order)) * bins // len(order)
-    inner = confidence[order][(np.arange(1, bins) * len(order) // bins).clip(max=len(order) - 1)]
-    return place, np.concatenate(([confidence.min()], inner, [confidence.max()]))
 
 
 def _gap(place: Keys, gaps: NDArray[np.float64], bins: int) -> float:

@@ -48,10 +48,8 @@ def evaluate_outcomes(
         value = values.get(name, float(formula(whole)[0]))
         around = formula(resampled)
         if name == "ECE":
-            # Chance alone keeps bins from being exact, so the error is too large, and that of a
-            # resample by as much again: mirrored, resamples stand where the true error may be
-            # (the basic bootstrap interval).
-            around = np.maximum(2 * value - around, 0.0)
+            # Resampling adds noise, and noise adds calibration error: as in reliability.quality.
+            around = np.maximum(around + value - around.mean(), 0.0)
         measures[name] = _estimate(value, around, len(outcomes))
     return LabelEvaluation(
         subject,
@@ -61,7 +59,7 @@ def evaluate_outcomes(
         measures,
         _classes(outcomes, resampled),
         _confusion(outcomes),
-        curve(outcomes.confidence, outcomes.right),
+        curve(outcomes),
         risk(outcomes.confidence, outcomes.right),
         notes=tuple(notes),
         outcomes=outcomes,

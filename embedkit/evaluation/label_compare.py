@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.classification.reliability import brier_scores, log_losses
 from embedkit.errors import InvalidInputError
-from embedkit.evaluation.label_measures import ACCURACY, brier, formulas, log_loss, parts
+from embedkit.evaluation.label_measures import ACCURACY, formulas, parts
 from embedkit.evaluation.results import Difference
 from embedkit.evaluation.tally import Tally
 from embedkit.types import Estimate
@@ -109,10 +110,11 @@ def _same_rows(ours: LabelEvaluation, theirs: LabelEvaluation) -> tuple[Outcomes
 
 def _gains(mine: Outcomes, other: Outcomes) -> dict[str, NDArray[np.float64]]:
     """Return by how much each row is better with ours, shape (n,)."""
+    ours, theirs = ((side.probabilities, side.targets) for side in (mine, other))
     found = {
         ACCURACY[mine.task]: mine.right.astype(np.float64) - other.right,
-        "Brier": brier(other) - brier(mine),
-        "log-loss": log_loss(other) - log_loss(mine),
+        "Brier": brier_scores(*theirs) - brier_scores(*ours),
+        "log-loss": log_losses(*theirs) - log_losses(*ours),
     }
     return {name: np.where(np.abs(gain) < EQUAL, 0.0, gain) for name, gain in found.items()}
 

@@ -6,62 +6,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.classification.reliability import reliability_curve
 from embedkit.evaluation.label_results import CurveBin, RiskPoint
 from embedkit.types import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedkit.evaluation.tally import Sums
-    from embedkit.types import Keys, Mask
+    from embedkit.evaluation.outcomes import Outcomes
+    from embedkit.types import Mask
 
-BINS = 15
-"""Of confidence, equally wide: as many as the literature on calibration takes."""
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 """Shares of the rows whose accuracy is told."""
 Z = 1.959964
 """Standard deviations that 95 % of a normal distribution are within."""
 
 
-def bins_of(confidence: NDArray[np.float64]) -> Keys:
-    """Return the bin of each confidence, shape (n,): of those above i/15 up to (i+1)/15, i."""
-    return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+def curve(outcomes: Outcomes) -> tuple[CurveBin, ...]:
+    """Return the rows of each bin of confidence, and how often they were right.
 
-
-def calibration_error(sums: Sums) -> NDArray[np.float64]:
-    """Return the expected calibration error of sums over rows, shape (resamples,), 0 is best.
-
-    Parameters
-    ----------
-    sums : mapping
-        ``confidence`` and ``correct`` of each bin, shape (resamples, 15), and ``rows``.
-
-    Source
-    ------
-    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
-    binning", AAAI 2015, with bins of equal width over the confidence of the answer, as in Guo et
-    al., "On calibration of modern neural networks", ICML 2017.
+    Where rows have several labels, each label of a row counts as one.
     """
-    gaps = np.abs(sums["confidence"] - sums["correct"]).sum(axis=1)
-    return np.asarray(gaps / sums["rows"][:, 0], np.float64)
-
-
-def curve(confidence: NDArray[np.float64], right: Mask) -> tuple[CurveBin, ...]:
-    """Return the rows of each bin of confidence, and how often they were right."""
-    number = bins_of(confidence)
-    rows = np.bincount(number, minlength=BINS)
-    sums = np.bincount(number, confidence, BINS)
-    hits = np.bincount(number, right, BINS)
+    bins = reliability_curve(outcomes.probabilities, outcomes.targets)
+    whole = sum(one.rows for one in bins)
     return tuple(
         CurveBin(
-            i / BINS,
-            (i + 1) / BINS,
-            int(rows[i]),
-            float(rows[i] / len(right)),
-            float(sums[i] / rows[i]),
-            wilson(int(hits[i]), int(rows[i])),
+            one.low,
+            one.high,
+            one.rows,
+            one.rows / whole,
+            one.confidence,
+            wilson(round(one.accuracy * one.rows), one.rows),
         )
-        for i in np.flatnonzero(rows).tolist()
+        for one in bins
+        if one.rows
     )
 
 

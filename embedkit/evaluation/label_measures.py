@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.classification.reliability import (
+    BINS,
+    bins_of,
+    brier_scores,
+    confidences,
+    log_losses,
+)
 from embedkit.errors import MissingDependencyError
-from embedkit.evaluation.label_curves import BINS, bins_of, calibration_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +30,6 @@ if TYPE_CHECKING:
 LOWER_IS_BETTER = frozenset(("Hamming-loss", "MAE", "ECE", "Brier", "log-loss", "set-size"))
 ACCURACY = {"single": "accuracy", "ordered": "accuracy", "multi": "subset-accuracy"}
 """What the share of rows that are entirely right is called."""
-SMALLEST = float(np.finfo(np.float64).eps)
-"""A probability of nothing counts as this in the log loss, as in scikit-learn."""
 
 
 def point_values(outcomes: Outcomes) -> dict[str, float]:
@@ -82,18 +86,20 @@ def parts(outcomes: Outcomes) -> dict[str, Any]:
 
     truth = sparse.csr_array(outcomes.truth, dtype=np.float64)
     answers = sparse.csr_array(outcomes.answers, dtype=np.float64)
-    confidence = outcomes.confidence
-    place, shape = (np.arange(len(outcomes)), bins_of(confidence)), (len(outcomes), BINS)
+    confidence, right = confidences(outcomes.probabilities, outcomes.targets)
+    cells = len(confidence) // len(outcomes)
+    place = (np.repeat(np.arange(len(outcomes)), cells), bins_of(confidence)[0])
+    shape = (len(outcomes), BINS)
     values: dict[str, Any] = {
         "rows": np.ones(len(outcomes)),
         "true": truth,
         "answered": answers,
         "found": sparse.csr_array(truth * answers),
         "right": outcomes.right,
-        "Brier": brier(outcomes),
-        "log-loss": log_loss(outcomes),
-        "confidence": sparse.csr_array((confidence, place), shape),
-        "correct": sparse.csr_array((outcomes.right.astype(np.float64), place), shape),
+        "Brier": brier_scores(outcomes.probabilities, outcomes.targets),
+        "log-loss": log_losses(outcomes.probabilities, outcomes.targets),
+        "cells": np.full(len(outcomes), cells),
+        "gaps": sparse.csr_array((right - confidence, place), shape),
     }
     if outcomes.task == "ordered":
         gaps = outcomes.truth.argmax(axis=1) - outcomes.answers.argmax(axis=1)
@@ -108,35 +114,6 @@ def parts(outcomes: Outcomes) -> dict[str, Any]:
         values["covered"] = (outcomes.sets | ~outcomes.truth).all(axis=1)
         values["set"] = outcomes.sets.sum(axis=1)
     return values
-
-
-def brier(outcomes: Outcomes) -> NDArray[np.float64]:
-    """Return the Brier score of each row, shape (n,): 0 is best.
-
-    The squared differences of the probabilities from what is true, added up over the classes, so
-    from 0 to 2; for several labels their mean, from 0 to 1.
-
-    Source
-    ------
-    Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review
-    1950.
-    """
-    squares = (outcomes.probabilities - outcomes.truth) ** 2
-    return np.asarray(
-        squares.mean(axis=1) if outcomes.task == "multi" else squares.sum(axis=1), np.float64
-    )
-
-
-def log_loss(outcomes: Outcomes) -> NDArray[np.float64]:
-    """Return the negative log-likelihood of each row's labels in nats, shape (n,): 0 is best.
-
-    For several labels the mean over the classes, each a decision of its own.
-    """
-    chances = np.clip(outcomes.probabilities, SMALLEST, 1 - SMALLEST)
-    if outcomes.task == "multi":
-        said = np.where(outcomes.truth, chances, 1 - chances)
-        return np.asarray(-np.log(said).mean(axis=1), np.float64)
-    return np.asarray(-np.log(chances[outcomes.truth]), np.float64)
 
 
 Formula = Callable[["Sums"], "NDArray[np.float64]"]
@@ -154,7 +131,7 @@ def formulas(outcomes: Outcomes) -> dict[str, Formula]:
     }
     if outcomes.task == "ordered":
         found |= {"MAE": _mean("gap"), "QWK": _kappa}
-    found |= {"ECE": calibration_error, "Brier": _mean("Brier"), "log-loss": _mean("log-loss")}
+    found |= {"ECE": _calibration_error, "Brier": _mean("Brier"), "log-loss": _mean("log-loss")}
     if outcomes.abstained is not None:
         found |= {"answered": _mean("given"), "accuracy-answered": _ratio("given right", "given")}
     if outcomes.sets is not None:
@@ -187,6 +164,11 @@ def _mean(part: str) -> Formula:
 
 def _ratio(part: str, of: str) -> Formula:
     return lambda sums: _divided(sums[part], sums[of])[:, 0]
+
+
+def _calibration_error(sums: Sums) -> NDArray[np.float64]:
+    """Return the error that :func:`embedkit.classification.reliability.quality` tells."""
+    return np.asarray(np.abs(sums["gaps"]).sum(axis=1) / sums["cells"][:, 0], np.float64)
 
 
 def _balanced(sums: Sums) -> NDArray[np.float64]:

@@ -109,6 +109,11 @@ class Outcomes:
         return len(self.truth)
 
     @property
+    def targets(self) -> Keys | Mask:
+        """The true class of each row, shape (n,); for ``multi`` what is true of each."""
+        return self.truth if self.task == "multi" else np.asarray(self.truth.argmax(axis=1))
+
+    @property
     def right(self) -> Mask:
         """Which rows were answered with exactly their classes, shape (n,)."""
         same: Mask = (self.truth == self.answers).all(axis=1)

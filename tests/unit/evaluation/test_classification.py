@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from embedkit.classification.reliability import quality
 from embedkit.errors import InvalidInputError
 from embedkit.evaluation.classification import evaluate_outcomes
-from embedkit.evaluation.label_curves import bins_of, curve, risk, wilson
+from embedkit.evaluation.label_curves import curve, risk, wilson
 from embedkit.evaluation.label_measures import LOWER_IS_BETTER, formulas, parts, point_values
 from embedkit.evaluation.outcomes import Outcomes
 from embedkit.evaluation.tally import Tally
@@ -146,24 +147,31 @@ def test_what_is_always_right_is_best_by_every_measure(found: Outcomes) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
-def test_curves_hold_every_row_once(rows: list[tuple[float, bool]]) -> None:
-    confidence = np.array([row[0] for row in rows])
-    right = np.array([row[1] for row in rows])
-    bins = curve(confidence, right)
-    assert sum(one.rows for one in bins) == len(rows)
+@given(st.sampled_from(["single", "multi"]).flatmap(outcomes))
+def test_curves_hold_every_row_once(found: Outcomes) -> None:
+    bins = curve(found)
+    cells = len(found.labels) if found.task == "multi" else 1
+    assert sum(one.rows for one in bins) == len(found) * cells
     assert sum(one.share for one in bins) == pytest.approx(1)
     for one in bins:
         assert one.low - 1e-12 <= one.confidence <= one.high + 1e-12
         assert one.accuracy.low <= one.accuracy.mean <= one.accuracy.high
-    points = risk(confidence, right)
+    points = risk(found.confidence, found.right)
     assert points[-1].coverage == 1
-    assert points[-1].accuracy == pytest.approx(right.mean())
+    assert points[-1].accuracy == pytest.approx(found.right.mean())
     assert [p.confidence for p in points] == sorted((p.confidence for p in points), reverse=True)
 
 
-def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
-    assert bins_of(np.array([0.0, 1 / 15, 0.07, 1.0])).tolist() == [0, 0, 1, 14]
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from(["single", "ordered", "multi"]).flatmap(outcomes))
+def test_calibration_is_told_as_in_training(found: Outcomes) -> None:
+    """One calibration error wherever one is told: here, and in the report of a fit."""
+    told, there = evaluate_outcomes(found).measures, quality(found.probabilities, found.targets)
+    assert told["ECE"].mean == pytest.approx(there.ece.mean)
+    assert told["Brier"].mean == pytest.approx(there.brier.mean)
+    assert told["log-loss"].mean == pytest.approx(there.log_loss.mean)
+    assert told["ECE"].low == pytest.approx(there.ece.low, abs=0.1)
+    assert told["ECE"].high == pytest.approx(there.ece.high, abs=0.1)
 
 
 def test_the_interval_of_a_share_by_hand() -> None:
