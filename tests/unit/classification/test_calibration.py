@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.classification.calibration import CalibrationReport, Calibrator
+from embedkit.classification.calibration import Calibrator
 from embedkit.classification.calibration_maps import MAPS, Curve, Temperature
+from embedkit.classification.calibration_report import CalibrationReport
 from embedkit.classification.reliability import calibration_error
 from embedkit.classification.state import State
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
