@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         delete_classifier,
         train,
     )
+    from embedkit.classification.audit.run import audit_labels
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.estimator import TextClassifier
     from embedkit.classification.predictions import Predictions
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         Why,
         WordShare,
     )
+    from embedkit.types.audit import Audit
 
 _WHERE = {
     "open": "api",
@@ -87,6 +89,8 @@ _WHERE = {
     "generator": "api",
     "index": "api",
     "reranker": "api",
+    "audit_labels": "classification.audit.run",
+    "Audit": "types.audit",
     "calibrate": "evaluation.calibrating",
     "evaluate_index": "evaluation.index_recall",
     "IndexEvaluation": "evaluation.index_recall",
@@ -134,6 +138,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Audit",
     "CacheInfo",
     "Candidate",
     "Classifier",
@@ -171,6 +176,7 @@ __all__ = [
     "Why",
     "WordShare",
     "__version__",
+    "audit_labels",
     "cache",
     "calibrate",
     "classifier",

@@ -53,6 +53,25 @@ class Labelling(Pairing):
 
         return self._read(work)
 
+    def texts(self, *, where: str | None = None) -> list[tuple[str, str]]:
+        """Return id and text of the records, in the order in which they came.
+
+        Parameters
+        ----------
+        where : str, optional
+            SQL over the records' own columns.
+
+        Raises
+        ------
+        CollectionNotFoundError, FilterError
+        """
+
+        def work(view: View) -> list[tuple[str, str]]:
+            allowed = view.condition(where)
+            return view.query(f"SELECT id, text FROM records{allowed} ORDER BY seq")
+
+        return self._read(work)
+
     def _metadata_column(self, view: View, name: str) -> Column:
         import difflib
 

@@ -20,6 +20,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_evaluate:evaluate",
         "Measure how good a classifier is, and what its probabilities are worth.",
     ),
+    "audit": (
+        "embedkit_cli.commands.classify_audit:audit",
+        "Find wrong labels, repeats, leaks, and what to label next.",
+    ),
     "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
     "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
     "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),

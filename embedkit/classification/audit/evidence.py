@@ -1,0 +1,108 @@
+"""What an audit looks at: rows, their vectors, and what a classifier says of them unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedkit.classification.audit.folding import group_equal
+from embedkit.classification.audit.noise import Noise, learn_noise
+from embedkit.classification.crossfit import crossfit
+from embedkit.classification.fitted import make_head
+from embedkit.classification.inputs import Inputs
+from embedkit.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from embedkit.types import Keys, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Labelled rows and what is known of them.
+
+    Attributes
+    ----------
+    texts : sequence of str, length n
+    names : sequence of str
+        The labels; a row's target is a place in it.
+    targets : int64 array, shape (n,)
+    lines : int64 array, shape (n,)
+    ids : sequence of str, length n
+        Empty texts where rows have no ids.
+    vectors : float32 array, shape (n, dim)
+    groups : int64 array, shape (n,)
+        The first row of equal text.
+    noise : Noise
+    probabilities : float64 array, shape (n, n_classes)
+        By classifiers that had not seen the row, as they would be if no label were wrong.
+    wrong : float64 array, shape (n,)
+        How probable it is that the row's label is wrong.
+    """
+
+    texts: Sequence[str]
+    names: Sequence[str]
+    targets: Keys
+    lines: Keys
+    ids: Sequence[str]
+    vectors: Vectors
+    groups: Keys
+    noise: Noise
+    probabilities: NDArray[np.float64]
+    wrong: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def gather(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    lines: Sequence[int],
+    ids: Sequence[str],
+    vectors: Vectors,
+    *,
+    head: str,
+    folds: int,
+    seed: int = 0,
+) -> Evidence:
+    """Cross-validate a classifier on rows, and learn how many of their labels are wrong.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two labels, or fewer rows than can be cross-validated.
+    """
+    names = sorted(set(labels))
+    if len(names) < 2:
+        raise InvalidInputError(
+            f"expected rows of at least two labels, got one, {names[0]!r}",
+            do="check that the label column is the right one",
+        )
+    place = {name: i for i, name in enumerate(names)}
+    targets = np.fromiter((place[label] for label in labels), np.int64, len(labels))
+    scores = crossfit(
+        lambda: make_head(head, "single"),
+        Inputs(texts, vectors),
+        targets,
+        len(names),
+        folds=min(folds, len(texts)),
+        seed=seed,
+    )
+    noise = learn_noise(scores, targets, seed=seed)
+    return Evidence(
+        texts,
+        names,
+        targets,
+        np.asarray(lines, np.int64),
+        ids if ids else [""] * len(texts),
+        vectors,
+        group_equal(texts),
+        noise,
+        noise.probabilities(scores),
+        noise.wrong(scores, targets),
+    )

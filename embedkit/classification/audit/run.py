@@ -1,0 +1,337 @@
+"""The audit as a whole: what :func:`embedkit.audit_labels` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedkit.classification.audit.classes import class_facts, confusions, spellings
+from embedkit.classification.audit.evidence import Evidence, gather
+from embedkit.classification.audit.mislabelled import label_errors
+from embedkit.classification.audit.nearest import nearest
+from embedkit.classification.audit.repeats import leaks, repeats
+from embedkit.classification.audit.rows import PlainRows, as_test, read_plain
+from embedkit.classification.audit.suggest import (
+    POOL,
+    choose_next,
+    distinct,
+    far_from_all,
+)
+from embedkit.classification.fitted import make_head
+from embedkit.classification.inputs import Inputs
+from embedkit.classification.labelled import LabelledRows
+from embedkit.evaluation.label_curves import wilson
+from embedkit.types import Estimate
+from embedkit.types.audit import Audit, Leak, LeakEffect, Suggestion
+
+if TYPE_CHECKING:
+    from embedkit.types import Mask, Vectors
+
+Progress = Callable[[str, int, int], None]
+Embed = Callable[[Sequence[str]], "Vectors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person may choose of an audit.
+
+    Attributes
+    ----------
+    head : str
+        Spec of the head that is cross-validated.
+    folds : int
+    near : float
+        Least cosine of near texts.
+    next : int
+        How many rows to suggest for labelling.
+    seed : int
+    """
+
+    head: str = "logreg"
+    folds: int = 10
+    near: float = 0.95
+    next: int = 20
+    seed: int = 0
+
+
+def audit(
+    rows: LabelledRows,
+    embed: Embed,
+    model: str,
+    wishes: Wishes,
+    *,
+    test: PlainRows | None = None,
+    unlabelled: PlainRows | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Ask everything of labelled rows.
+
+    Parameters
+    ----------
+    embed : callable
+        Gives the unit vectors of texts, shape (n, dim).
+    model : str
+        What embeds, for the report.
+    test, unlabelled : PlainRows, optional
+
+    Raises
+    ------
+    InvalidInputError
+        Rows of one label only.
+    """
+    started = time.monotonic()
+    show = progress or (lambda _stage, _done, _total: None)
+    vectors = embed(rows.texts)
+    show("cross-validating", 0, 0)
+    evidence = gather(
+        rows.texts,
+        [str(label) for label in rows.labels],
+        rows.lines,
+        rows.ids,
+        vectors,
+        head=wishes.head,
+        folds=wishes.folds,
+        seed=wishes.seed,
+    )
+    errors, precision = label_errors(evidence)
+    show("comparing", 0, 0)
+    conflicts, duplicates, cut_off = repeats(evidence, wishes.near)
+    notes = [*rows.notes, *rows.set_aside(), *cut_off]
+    leaked: list[Leak] = []
+    effect = None
+    if test is not None:
+        leaked, effect = _leakage(evidence, test, embed, wishes)
+        notes += test.notes()
+    suggestions: list[Suggestion] = []
+    if unlabelled is not None:
+        suggestions = _suggestions(evidence, unlabelled, embed, wishes, notes)
+    right = evidence.probabilities.argmax(axis=1) == evidence.targets
+    return Audit(
+        source=rows.source,
+        rows=len(rows),
+        embedder=model,
+        head=wishes.head,
+        accuracy=_share(right),
+        noise=round(evidence.noise.rate, 4),
+        expected_precision=None if precision is None else round(precision, 4),
+        errors=tuple(errors),
+        conflicts=tuple(conflicts),
+        duplicates=tuple(duplicates),
+        leaks=tuple(leaked),
+        leak_effect=effect,
+        classes=tuple(class_facts(evidence)),
+        confusions=tuple(confusions(evidence)),
+        spellings=tuple(spellings(dict(rows.counts()))),
+        suggestions=tuple(suggestions),
+        notes=tuple(notes),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _leakage(
+    evidence: Evidence, test: PlainRows, embed: Embed, wishes: Wishes
+) -> tuple[list[Leak], LeakEffect | None]:
+    held = as_test(test, embed(test.texts))
+    told, leaked = leaks(evidence, held, wishes.near)
+    if not held.labels:
+        return told, None
+    number = {name: i for i, name in enumerate(evidence.names)}
+    targets = np.array([number.get(label, -1) for label in held.labels], np.int64)
+    labelled = np.flatnonzero([bool(label) for label in held.labels])
+    said = _fitted(evidence, wishes).scores(Inputs(held.texts, held.vectors)).argmax(axis=1)
+    right = (said == targets)[labelled]
+    which: Mask = leaked[labelled]
+    return told, LeakEffect(
+        _share(right),
+        _share(right[~which]) if not which.all() else None,
+        _share(right[which]) if which.any() else None,
+    )
+
+
+def _share(right: Mask) -> Estimate:
+    return wilson(int(np.count_nonzero(right)), len(right))
+
+
+def _fitted(evidence: Evidence, wishes: Wishes) -> Any:
+    head = make_head(wishes.head, "single")
+    inputs = Inputs(evidence.texts, evidence.vectors)
+    head.fit(inputs, evidence.targets, len(evidence.names), seed=wishes.seed)
+    return head
+
+
+def _suggestions(
+    evidence: Evidence, rows: PlainRows, embed: Embed, wishes: Wishes, notes: list[str]
+) -> list[Suggestion]:
+    free = rows.unlabelled()
+    notes += rows.notes()
+    places = distinct(free.texts, evidence.texts)
+    if len(places) < len(free.texts):
+        notes.append(
+            f"{rows.source}: {len(free.texts) - len(places):,} rows with a text that is labelled "
+            "or stands there already left out"
+        )
+    if len(places) > POOL:
+        notes.append(f"{rows.source}: of {len(places):,} rows a random {POOL:,} were looked at")
+        rng = np.random.default_rng(wishes.seed)
+        places = np.sort(rng.permutation(places)[:POOL])
+    if not len(places):
+        return []
+    texts = [free.texts[i] for i in places.tolist()]
+    vectors = embed(texts)
+    scores = _fitted(evidence, wishes).scores(Inputs(texts, vectors))
+    probabilities = evidence.noise.probabilities(scores)
+    near = nearest(vectors, evidence.vectors, 1)[1][:, 0]
+    far = far_from_all(evidence.vectors, evidence.groups, seed=wishes.seed)
+    chosen = choose_next(probabilities, vectors, near, far, wishes.next)
+    told = []
+    for rank, (at, outside) in enumerate(
+        zip(chosen.places.tolist(), chosen.outside.tolist(), strict=True), start=1
+    ):
+        second, first = np.argsort(probabilities[at])[-2:].tolist()
+        p = probabilities[at]
+        told.append(
+            Suggestion(
+                rank=rank,
+                line=free.lines[places[at]],
+                id=free.ids[places[at]],
+                text=texts[at],
+                likely=evidence.names[first],
+                probability=round(float(p[first]), 4),
+                second=evidence.names[second],
+                margin=round(float(p[first] - p[second]), 4),
+                nearest=round(float(near[at]), 4),
+                why="out of scope" if outside else "uncertain",
+            )
+        )
+    return told
+
+
+def audit_labels(
+    source: Any,
+    *,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    test: Any = None,
+    unlabelled: Any = None,
+    embedder: Any = "minilm",
+    head: str = "logreg",
+    folds: int = 10,
+    near: float = 0.95,
+    next: int = 20,
+    home: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look for what is wrong with labelled rows: wrong labels, repeats, leaks, rare classes.
+
+    Nothing is changed: the audit says what a person should look at. It embeds each text once, and
+    running it again embeds nothing.
+
+    Parameters
+    ----------
+    source
+        What :meth:`Collection.index` takes: a file, a frame, rows. Rows without a label or a text
+        are set aside and counted in the notes. A :class:`Collection` is taken, too; its label is
+        then a metadata column.
+    text, label, id : str, optional
+        The columns. Found by themselves where that is safe.
+    test, optional
+        Test rows, with the same columns: which of them are in ``source``, too?
+    unlabelled, optional
+        Rows without a label, of which the most useful are suggested for labelling. Rows that have
+        one are passed over, so ``source`` itself may be given.
+    embedder : str or Embedder
+        Not one that was tuned on the same labels: it would confirm the wrong ones.
+    head : str
+        Spec of the head that is cross-validated.
+    folds : int
+        Of cross-validation, at least 2.
+    near : float
+        Least cosine of texts that are called near, above 0 and at most 1.
+    next : int
+        How many rows to suggest.
+    home : str or Path, optional
+        Whose vector cache is used.
+    progress : callable, optional
+        Called with (what, done, total).
+
+    Raises
+    ------
+    SourceError, ColumnError, InvalidInputError
+    UnknownBackendError, MissingDependencyError, CredentialsError
+
+    Examples
+    --------
+    >>> found = embedkit.audit_labels("questions.csv", label="topic")    # doctest: +SKIP
+    >>> found.errors[0].text, found.errors[0].suggested                  # doctest: +SKIP
+    >>> found.write("audit")                                             # doctest: +SKIP
+    """
+    from embedkit import catalog
+    from embedkit.classification.embedding import embed_for, open_embedder
+    from embedkit.pairs.join import check_threshold
+    from embedkit.validate import check_k
+
+    wishes = Wishes(head, check_folds(folds), check_threshold(near), check_k(next, "next"))
+    make_head(head, "single")  # a spec that cannot be meant is refused before anything is read
+    place = catalog.resolve_home(home)
+    opened = open_embedder(embedder, place)
+    rows = _read(source, text, label, id, progress)
+    given = [None if other is None else _plain(other, rows) for other in (test, unlabelled)]
+    return audit(
+        rows,
+        lambda texts: embed_for(opened, texts, place, progress=progress),
+        opened.model_id,
+        wishes,
+        test=given[0],
+        unlabelled=given[1],
+        progress=progress,
+    )
+
+
+def check_folds(folds: Any) -> int:
+    """Return the folds, a whole number of at least 2.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    from embedkit.errors import InvalidInputError
+    from embedkit.validate import check_k
+
+    if check_k(folds, "folds") < 2:
+        raise InvalidInputError("expected at least 2 folds, got 1", do="10 are usual")
+    return int(folds)
+
+
+def _read(
+    source: Any,
+    text: str | Sequence[str] | None,
+    label: str | None,
+    id: str | None,
+    progress: Progress | None,
+) -> LabelledRows:
+    from embedkit.classification.labelled import read_labelled, read_labelled_records
+    from embedkit.collection import Collection
+    from embedkit.errors import InvalidInputError
+
+    if not isinstance(source, Collection):
+        return read_labelled(source, text=text, label=label, id=id, progress=progress)
+    if label is None:
+        raise InvalidInputError(
+            "expected the metadata column that holds the label, got none", do="pass label="
+        )
+    return read_labelled_records(source, label)
+
+
+def _plain(source: Any, like: LabelledRows) -> PlainRows:
+    from embedkit.classification.audit.rows import of_collection
+    from embedkit.collection import Collection
+
+    if isinstance(source, Collection):
+        return of_collection(source, like)
+    return read_plain(source, like)
