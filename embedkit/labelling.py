@@ -1,19 +1,101 @@
-"""The part of a collection that reads and writes columns of labels."""
+"""The part of a collection that reads labels of its records, and labels them."""
 
 from __future__ import annotations
 
+import contextlib
+import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from embedkit.errors import ColumnError
+from embedkit.errors import ColumnError, InvalidInputError
 from embedkit.pairing import Pairing
+from embedkit.types import LabellingReport
 
 if TYPE_CHECKING:
+    from embedkit.classification.classifier import Classifier
+    from embedkit.classification.records import Labelled
+    from embedkit.ingest.stage import Progress
     from embedkit.store.columns import Column
     from embedkit.store.view import View
+    from embedkit.store.writer import Writer
 
 
 class Labelling(Pairing):
-    """Reads labels out of the records' metadata."""
+    """Reads labels out of the records' metadata, and writes those of a classifier there."""
+
+    @abstractmethod
+    def _writer(self) -> contextlib.AbstractContextManager[Writer]:
+        """Open a writing session."""
+
+    def classify(
+        self,
+        classifier: str | Classifier,
+        *,
+        column: str = "label",
+        where: str | None = None,
+        abstain_below: float = 0.0,
+        force: bool = False,
+        progress: Progress | None = None,
+    ) -> LabellingReport:
+        """Label the records, as metadata that searches can filter by.
+
+        Columns: the label (none where the classifier abstains), ``…_probability`` and
+        ``…_abstained``. They are there all at once, or not at all. Where the collection's model is
+        the classifier's, nothing is embedded; of a record of several passages, the mean of their
+        vectors is classified. Indexing a source again leaves the labels, but for records whose text
+        has changed: they have none until this is called again.
+
+        Parameters
+        ----------
+        classifier : str or Classifier
+            A name in the collection's home, or one that was opened or trained.
+        column : str
+            Of the label; the other two begin with it.
+        where : str, optional
+            SQL over the records' own columns: only these records are labelled.
+        abstain_below : float
+            Give no label that is less probable than this.
+        force : bool
+            Write over a column that came with the records.
+        progress : callable, optional
+            Called with (what, done, total).
+
+        Raises
+        ------
+        CollectionNotFoundError, ClassifierNotFoundError, FilterError, CollectionLockedError
+        ModelMismatchError
+            The classifier's own model cannot be had.
+        InvalidInputError
+            A column that came with the records.
+
+        Examples
+        --------
+        >>> questions.classify("topics", column="topic")              # doctest: +SKIP
+        >>> questions.search("money", where="topic = 'refund'")       # doctest: +SKIP
+        """
+        from embedkit.classification.asking import Asking, opened
+        from embedkit.classification.records import label_records
+        from embedkit.store.derived import check_free, write_columns
+
+        if not isinstance(column, str) or not column.strip():
+            raise InvalidInputError("expected the name of a column, got nothing")
+        started = time.monotonic()
+        asking = Asking(opened(classifier, self.home), abstain_below=abstain_below)
+        types = asking.column_types(column.strip())
+
+        def work(view: View) -> Labelled:
+            check_free(view.cursor, types, force=force)
+            return label_records(view, asking, where, progress)
+
+        labelled = self._read(work)
+        with self._writer() as writer:
+            written = write_columns(writer, types, labelled.values, force=force)
+            writer.publish()
+        late = len(labelled.values) - written
+        notes = [f"{late:,} records changed meanwhile: label them again"] if late else []
+        return labelled.report(
+            self.name, column.strip(), time.monotonic() - started, notes=tuple(notes)
+        )
 
     def column(
         self, name: str, *, where: str | None = None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,15 +19,10 @@ from embedkit.types import KeptVectors, MigrationReport
 if TYPE_CHECKING:
     from embedkit.ingest.stage import Progress
     from embedkit.migration import Request
-    from embedkit.store.writer import Writer
 
 
 class Migrating(Labelling):
     """Changes the model behind a collection while it goes on being searched."""
-
-    @abstractmethod
-    def _writer(self) -> contextlib.AbstractContextManager[Writer]:
-        """Open a writing session."""
 
     def migrate(
         self,

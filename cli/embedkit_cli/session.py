@@ -49,11 +49,14 @@ class Session:
 
 
 def _quote(word: str) -> str:
-    """Quote a word for a shell, in double quotes where it is but words."""
+    """Quote a word for a shell, in double quotes where that reads better."""
     import re
     import shlex
 
-    return f'"{word}"' if re.fullmatch(r"[\w,.? -]* [\w,.? -]*", word) else shlex.quote(word)
+    readable = re.fullmatch(r"[\w,.? -]* [\w,.? -]*", word)
+    if not readable and "'" in word:  # as in a filter: lang = 'en'
+        readable = re.fullmatch(r"[^\"$`\\!\x00-\x1f]*", word)
+    return f'"{word}"' if readable else shlex.quote(word)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

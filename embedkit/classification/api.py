@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit import catalog
 from embedkit.classification import library
-from embedkit.errors import EmbedkitError, InvalidInputError
+from embedkit.errors import EmbedkitError
 from embedkit.types import ClassifierInfo, LabellingReport, Origin
 
 if TYPE_CHECKING:
@@ -254,6 +254,7 @@ def classify(
     --------
     >>> embedkit.classify("new.csv", "labelled.csv", "topics")      # doctest: +SKIP
     """
+    from embedkit.classification.asking import Asking
     from embedkit.classification.stream import Labelling, format_for, write
     from embedkit.ingest.choose import split_columns
     from embedkit.pairs.dedupe import check_places
@@ -275,59 +276,3 @@ def classify(
         prefix=prefix,
     )
     return write(opened, labelling, place, form, progress=progress)
-
-
-class Asking:
-    """A classifier with what is wanted of its predictions.
-
-    Parameters
-    ----------
-    abstain_below : float
-        Give no label that is less probable than this.
-    top : int
-        How many labels are told.
-    """
-
-    def __init__(self, trained: Classifier, *, abstain_below: float = 0.0, top: int = 1) -> None:
-        from embedkit.classification.columns import Shape
-        from embedkit.validate import check_k
-
-        self.trained = trained
-        self._options: dict[str, Any] = {"abstain_below": abstain_below}
-        labels = trained.fitted.labels
-        multi = labels.task == "multi"
-        if multi and top > 1:
-            raise InvalidInputError(
-                "expected one label a text where the next best are to be told",
-                do="leave --labels out: this classifier gives all that apply",
-            )
-        tried = trained.classify([], **self._options)  # refuses at once what cannot be meant
-        scoped = tried.typicality is not None
-        self.shape = Shape(
-            kind=labels.kind,
-            multi=multi,
-            abstains=abstain_below > 0 or scoped,
-            scope=scoped,
-            sets=tried.sets is not None,
-            top=check_k(top, "labels"),
-        )
-
-    def ask(self, texts: Sequence[str]) -> Any:
-        """Return predictions of texts."""
-        return self.trained.classify(texts, **self._options)
-
-    def ask_inputs(self, inputs: Any) -> Any:
-        """Return predictions of texts whose vectors are there."""
-        return self.trained.classify_inputs(inputs, **self._options)
-
-    def check_access(self) -> None:
-        """Refuse a missing key of a managed embedder before anything is read.
-
-        Raises
-        ------
-        CredentialsError
-        """
-        if self.trained.reads_vectors:
-            check = getattr(self.trained.embedder, "check_access", None)
-            if check is not None:
-                check()

@@ -74,6 +74,10 @@ class BaseEmbedder(ABC):
         """Tokens that the model puts around every text."""
         return 0
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether texts of this type may have other vectors than documents."""
+        return input_type != "document"
+
     def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
         """Return where each token of each text begins, in characters, ascending.
 

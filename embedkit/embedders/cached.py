@@ -58,6 +58,11 @@ class CachedEmbedder:
         """Width of the vectors; asked of the embedder behind where nothing here tells it."""
         return self._known_dim() or self.inner.dim
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether texts of this type may have other vectors than documents."""
+        asked = getattr(self.inner, "tells_apart", None)
+        return bool(asked(input_type)) if asked is not None else input_type != "document"
+
     def learn_dim(self, dim: int) -> None:
         """Tell the embedder behind how wide its vectors are, if it has to ask."""
         if getattr(self.inner, "known_dim", dim) is None:

@@ -79,6 +79,10 @@ class HashingEmbedder(BaseEmbedder):
         """Width of the vectors."""
         return self._dim
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """No text has another vector for what it is."""
+        return False
+
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         vectors = np.empty((len(texts), self._dim), np.float32)
         counts = np.empty((min(len(texts), ROWS), self._dim), np.float32)

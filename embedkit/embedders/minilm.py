@@ -131,6 +131,10 @@ class MiniLMEmbedder(BaseEmbedder):
         tokenizer.no_padding()
         return _Model(encoder, tokenizer)
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """No text has another vector for what it is."""
+        return False
+
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         model = self._model.get()
         vectors = np.empty((len(texts), DIM), np.float32)

@@ -118,6 +118,10 @@ class OpenAIEmbedder(ManagedEmbedder):
         """Tokens of the prefix of documents, by estimate."""
         return estimate_tokens(self.document_prefix) if self.document_prefix else 0
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether texts of this type are written otherwise than documents: queries may be."""
+        return input_type == "query" and self.query_prefix != self.document_prefix
+
     def _written(self, text: str, input_type: InputType) -> str:
         prefix = self.query_prefix if input_type == "query" else self.document_prefix
         return f"{prefix}{text}" or " "

@@ -146,6 +146,14 @@ class SentenceTransformersEmbedder(BaseEmbedder):
             replicas.append(_Replica(model, Limits(self.batch_size, tokens)))
         return replicas
 
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether the model has a prompt for texts of this type, or one for documents."""
+        if input_type == "document":
+            return False
+        model = self._loaded.get()[0].model
+        asked = (input_type, "document", "passage", "corpus")
+        return model.default_prompt_name is not None or any(map(model.prompts.get, asked))
+
     def _embed(self, texts: list[str], input_type: InputType) -> Embeddings:
         replicas = self._loaded.get()
         first = replicas[0]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from embedkit.ingest.pieces import KNOWN, need_passages, need_whole, settle
 from embedkit.ingest.stage import Progress, Stage
 from embedkit.store.database import Connection, scalar
+from embedkit.store.derived import derived_columns
 from embedkit.store.passages import drop_orphans
 
 if TYPE_CHECKING:
@@ -182,7 +183,8 @@ def _compare(stage: Stage, *, own: bool) -> None:
             differs.append(f"{stored} IS DISTINCT FROM s.{column.physical}")
         else:
             differs.append(f"s.{column.physical} IS NOT NULL")
-    given = {column.physical for column in columns}
+    # What embedkit added itself, no source brings: that it is missing here is no change.
+    given = {column.physical for column in columns} | derived_columns(connection)
     differs += [f"r.{name} IS NOT NULL" for name in known if name not in given]
     row = "CASE WHEN r.text = s.text THEN r.row END"
     if own:

@@ -22,6 +22,7 @@ from embedkit.protocols import Embedder
 from embedkit.store import ledger
 from embedkit.store.columns import ensure_columns
 from embedkit.store.database import is_interrupt, scalar
+from embedkit.store.derived import cleared, derived_columns
 from embedkit.store.publisher import MOST_KEYS
 from embedkit.store.sets import has_own_vectors, note_own_vectors
 from embedkit.store.vectors import vector_keys
@@ -157,6 +158,7 @@ class Run:
                 self._todo.forgive(self.embedder.model_id)
         self._columns = [column.physical for column in stage.columns]
         self._others = [c.physical for c in known if c.physical not in self._columns]
+        self._derived = derived_columns(connection)
         self._first_seq = int(scalar(connection, "SELECT coalesce(max(seq), -1) + 1 FROM records"))
         self.counts.failed = plan.failed
         self.counts.notes += plan_notes(self.request, plan)
@@ -224,7 +226,7 @@ class Run:
         if "changed" not in counts:
             return counts.get("new", 0), 0
         sets = [f"{target} = c.{target}" for target in ["text", "row", "source", *self._columns]]
-        sets += [f"{name} = NULL" for name in self._others]
+        sets += [cleared(name, derived=name in self._derived) for name in self._others]
         aliased = ", ".join(
             f"{value} AS {target}" for value, target in zip(values, targets, strict=True)
         )

@@ -178,7 +178,7 @@ def test_nothing_to_label(run: Run, work: Path) -> None:
 
 def test_training_data_that_will_not_do(run: Run, work: Path) -> None:
     one = learn(run, work, text="text,topic\na b,x\nc d,x\n", code=2).stderr
-    assert "at least two labels, got only 'x'" in one
+    assert "got one class, 'x'" in one
     nearest = run("classify", "train", "train.csv", "--label", "topics", code=2).stderr
     assert "did you mean 'topic'?" in nearest
     assert "which column is the label?" in run("classify", "train", "train.csv", code=2).stderr
@@ -254,3 +254,37 @@ def test_several_labels_and_ordered_ones(run: Run, data: Callable[..., Any], wor
     learn(run, work, "--ordered", "post,money", "--name", "steps")
     info = data("classify", "show", "steps")
     assert (info["task"], [label for label, _ in info["labels"]]) == ("ordered", ["post", "money"])
+
+
+def test_labels_of_a_collection_are_metadata(
+    run: Run, data: Callable[..., Any], work: Path
+) -> None:
+    learn(run, work, "--name", "topics")
+    run("index", "train.csv", "-c", "q", "--text", "question")
+    result = run("classify", "predict", "-c", "q", "--column", "about", "--format", "table")
+    assert "q: 12 rows of 12 labelled" in result.stdout
+    where = "about = 'money'"
+    assert f'embedkit search QUERY -c q --where "{where}"' in result.stderr
+    hits = data("search", "parcel", "-k", "12", "-c", "q", "--where", where)
+    assert len(hits) == 6
+    assert {hit["metadata"]["topic"] for hit in hits} == {"money"}
+    done = data("classify", "predict", "-c", "q", "--where", "topic = 'post'")
+    assert (done["rows"], done["counts"]) == (6, {"post": 6})
+    refused = run("classify", "predict", "-c", "q", "--column", "topic", code=2).stderr
+    assert "came with them" in refused
+    assert "leave --output out" in run("classify", "predict", "-c", "q", "-o", "x", code=2).stderr
+    assert "expected one of" in run("classify", "predict", "-c", "q", "-q", "x", code=2).stderr
+    assert "--labels" in run("classify", "predict", "-c", "q", "--labels", "2", code=2).stderr
+
+
+def test_training_on_a_collection(run: Run, data: Callable[..., Any], work: Path) -> None:
+    (work / "train.csv").write_text(TRAIN)
+    run("index", "train.csv", "-c", "q", "--text", "question")
+    words = ["classify", "train", "-c", "q", "--head", "logreg"]
+    found = data(*words, "--label", "Topic", "--where", "id <> '0'")
+    assert (found["name"], found["report"]["rows"]) == ("q", 11)
+    assert found["origin"]["kind"] == "collection"
+    assert "did you mean 'topic'" in run(*words, "--label", "topics", code=2).stderr
+    assert "which metadata is the label" in run(*words, code=2).stderr
+    assert "leave --text out" in run(*words, "--text", "question", "--label", "x", code=2).stderr
+    assert "for a collection" in run("classify", "train", "x", "--where", "1=1", code=2).stderr

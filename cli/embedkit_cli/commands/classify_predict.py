@@ -9,12 +9,16 @@ import click
 from embedkit_cli.classifiers import choose_classifier, complete_classifier
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import complete_collection, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
     from embedkit.types import Prediction
+
+FILES = ("text", "output", "prefix", "form")
+RECORDS = ("column", "where")
+"""Options that are for files, and for collections."""
 
 
 @click.command(
@@ -24,6 +28,15 @@ if TYPE_CHECKING:
 )
 @click.argument("source", metavar="[SOURCE]", required=False)
 @click.option("-q", "--query", metavar="TEXT", multiple=True, help="A text in place of a SOURCE.")
+@click.option(
+    "-c",
+    "--collection",
+    metavar="NAME",
+    shell_complete=complete_collection,
+    help="Label its records, in place of a SOURCE.",
+)
+@click.option("--column", metavar="COLUMN", help="Of the labels in it.  [default: label]")
+@click.option("--where", metavar="SQL", help="Label some of its records: \"lang = 'en'\".")
 @click.option(
     "--name",
     metavar="NAME",
@@ -52,7 +65,7 @@ if TYPE_CHECKING:
     type=click.Choice(["csv", "tsv", "jsonl", "parquet"]),
     help="Format of OUT.  [default: by its suffix; as SOURCE for -]",
 )
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Write over a file, or a column, that is there.")
 @printing()
 @pass_session
 def predict(
@@ -60,28 +73,76 @@ def predict(
     /,
     source: str | None,
     query: tuple[str, ...],
+    collection: str | None,
     name: str | None,
     abstain_below: float | None,
     top: int | None,
     **options: Any,
 ) -> int:
-    """Label the rows of SOURCE, or single texts with --query.
+    """Label the rows of SOURCE, single texts with --query, or the records of a collection.
 
     SOURCE is whatever `embedkit index` reads, - for stdin. Its rows are copied to OUT with the
     columns label, probability and abstained added, in bounded memory; OUT appears when all is done.
-    Rows that cannot be labelled are listed, and the others go on.
+    Rows that cannot be labelled are listed, and the others go on. Labels of a collection become
+    metadata, by which `embedkit search --where` can filter.
     """
-    if (source is None) == (not query):
-        raise click.UsageError("expected a SOURCE, or a text with --query TEXT")
+    if [source is not None, bool(query), collection is not None].count(True) != 1:
+        raise click.UsageError(
+            "expected one of a SOURCE, a text with --query TEXT, and a collection with -c NAME"
+        )
     chosen = choose_classifier(session, name)
     asked = {"abstain_below": abstain_below or 0.0, "top": top or 1}
     if query:
-        given = [option for option in ("text", "output", "prefix", "form") if options[option]]
-        if given or options["force"]:
-            raise click.UsageError("--query prints its labels: leave options of files out")
+        _refuse(options, FILES + RECORDS + ("force",), "--query prints its labels")
         return _texts(session, chosen, query, asked)
+    if collection is not None:
+        del asked["top"]
+        _refuse(options, FILES, "a collection's records are labelled where they are")
+        if top is not None:
+            raise click.UsageError("--labels is for files: a record gets one label")
+        return _records(session, chosen, collection, options, asked)
+    _refuse(options, RECORDS, "a SOURCE is no collection")
     assert source is not None
     return _rows(session, chosen, source, options, asked)
+
+
+def _refuse(options: dict[str, Any], names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if options[name]:
+            option = {"form": "to"}.get(name, name)
+            raise click.UsageError(f"{why}: leave --{option} out")
+
+
+def _records(
+    session: Session, name: str, collection: str, options: dict[str, Any], asked: dict[str, Any]
+) -> int:
+    """Label the records of a collection."""
+    import embedkit
+    from embedkit_cli.choose import choose
+    from embedkit_cli.classifiers import describe_labelling
+    from embedkit_cli.output import emit
+
+    column = options["column"] or "label"
+    chosen = choose(session, collection)
+    with embedkit.open(chosen, home=session.home) as opened, Progress("records") as progress:
+        done = opened.classify(
+            name,
+            column=column,
+            where=options["where"],
+            force=options["force"],
+            progress=progress.show,
+            **asked,
+        )
+    emit(session.format, done.to_dict(), lambda: describe_labelling(done))
+    if done.counts and session.format == "table":
+        label = next(iter(done.counts)).replace("'", "''")
+        quoted = column if column.isidentifier() else f'"{column}"'
+        where = f"{quoted} = '{label}'"
+        say(
+            "to search among those of a label:\n"
+            + session.again("search", "QUERY", "-c", chosen, "--where", where)
+        )
+    return 1 if done.failed else 0
 
 
 def _rows(
@@ -111,7 +172,7 @@ def _rows(
 
 def _texts(session: Session, name: str, texts: tuple[str, ...], asked: dict[str, Any]) -> int:
     import embedkit
-    from embedkit.classification.api import Asking
+    from embedkit.classification.asking import Asking
     from embedkit_cli.output import emit
 
     if not all(text.strip() for text in texts):
