@@ -143,6 +143,27 @@ ROWS: tuple[Row, ...] = (
         "the votes of the nearest training rows; takes in single rows", ("numpy",),
     ),
     Row(
+        "head", "svm", "embedkit.classification.heads.linear:SvmHead",
+        "linear SVM on the vectors", ("numpy", "scipy", "sklearn"),
+    ),
+    Row(
+        "head", "rbf", "embedkit.classification.heads.rbf:RbfHead",
+        "RBF SVM on standardised vectors, classes balanced", ("numpy", "sklearn"),
+    ),
+    Row(
+        "head", "tfidf", "embedkit.classification.heads.linear:TfidfHead",
+        "linear SVM on the words, the baseline that knows no embedding",
+        ("numpy", "scipy", "sklearn"),
+    ),
+    Row(
+        "head", "joined", "embedkit.classification.heads.linear:JoinedHead",
+        "linear SVM on words and vectors side by side", ("numpy", "scipy", "sklearn"),
+    ),
+    Row(
+        "head", "majority", "embedkit.classification.heads.majority:MajorityHead",
+        "the most frequent class, whatever the text", ("numpy",),
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.classification.inputs import Inputs
+from embedkit.errors import InvalidInputError
 from embedkit.protocols import Head
 
 if TYPE_CHECKING:
@@ -16,24 +17,99 @@ if TYPE_CHECKING:
     from embedkit.types import Keys
 
 
+def equal_texts(texts: Sequence[str]) -> Keys:
+    """Return a number for each text, shape (n,), equal for texts that differ only in case or blanks.
+
+    Numbers are given in the order in which texts first occur, from 0.
+    """
+    seen: dict[str, int] = {}
+    folded = (" ".join(text.casefold().split()) for text in texts)
+    numbers = (seen.setdefault(text, len(seen)) for text in folded)
+    return np.fromiter(numbers, np.int64, len(texts))
+
+
+def folds_of(texts: Sequence[str], targets: Keys, folds: int = 5, *, seed: int = 0) -> Keys:
+    """Return the fold of each row, shape (n,), in [0, folds).
+
+    Equal texts share a fold, so that no head is tested on what it learned by heart. Rows of a
+    class are spread over the folds as evenly as that allows, and so are all rows: a group of equal
+    texts goes to the fold that has the fewest rows of its class (that of its first row), of those
+    to the smallest.
+
+    Where all texts are equal there is nothing to learn from them, and each counts as its own.
+
+    Raises
+    ------
+    InvalidInputError
+        Fewer than two folds or rows.
+    """
+    if folds < 2 or len(texts) < 2:
+        raise InvalidInputError(
+            f"expected at least 2 folds and 2 rows, got {folds} folds and {len(texts)} rows"
+        )
+    groups = equal_texts(texts)
+    if not groups.any():
+        groups = np.arange(len(texts))
+    firsts = np.unique(groups, return_index=True)[1]
+    folds = min(folds, len(firsts))
+    sizes = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(len(firsts))
+    classes = targets[firsts]
+    # Class by class, so that a class with few rows is spread too; large groups first.
+    order = order[np.lexsort((-sizes[order], classes[order]))]
+    rows = np.zeros(folds)
+    own = np.zeros((int(targets.max()) + 1, folds))
+    place = np.empty(len(firsts), np.int64)
+    for group in order.tolist():
+        mine = own[classes[group]]
+        fold = int(np.lexsort((rows, mine))[0])
+        place[group] = fold
+        mine[fold] += sizes[group]
+        rows[fold] += sizes[group]
+    return np.asarray(place[groups])
+
+
 def crossfit(
     make: Callable[[], Head],
     inputs: Inputs,
     targets: Keys,
     n_classes: int,
     *,
-    folds: int = 5,
+    folds: int | Keys = 5,
     weights: NDArray[np.float64] | None = None,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Return the scores of each row by a head fitted without it, shape (n, n_classes)."""
-    rng = np.random.default_rng(seed)
-    place = rng.permutation(len(inputs)) % min(folds, len(inputs))
-    out = np.zeros((len(inputs), n_classes))
-    for fold in range(int(place.max()) + 1):
-        there, rest = np.flatnonzero(place == fold), np.flatnonzero(place != fold)
+    """Return the scores of each row by a head fitted without it, shape (n, n_classes).
+
+    Parameters
+    ----------
+    make : callable
+        Returns a new head. One that has ``out_of_fold`` computes the scores itself.
+    folds : int or int64 array, shape (n,)
+        How many, or the fold of each row.
+
+    Raises
+    ------
+    InvalidInputError
+        There are not two folds with rows.
+    """
+    if isinstance(folds, int):
+        folds = folds_of(inputs.texts, targets, folds, seed=seed)
+    present = np.unique(folds)
+    if len(present) < 2:
+        raise InvalidInputError("expected rows in at least two folds, got one")
+    head = make()
+    own = getattr(head, "out_of_fold", None)
+    if own is not None:
+        scores: NDArray[np.float64] = own(
+            inputs, targets, n_classes, folds, weights=weights, seed=seed
+        )
+        return scores
+    out = np.empty((len(inputs), n_classes))
+    for fold in present.tolist():
+        held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         head = make()
         some = None if weights is None else weights[rest]
         head.fit(inputs.take(rest), targets[rest], n_classes, weights=some, seed=seed)
-        out[there] = head.scores(inputs.take(there))
+        out[held] = head.scores(inputs.take(held))
     return out
