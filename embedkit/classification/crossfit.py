@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def equal_texts(texts: Sequence[str]) -> Keys:
-    """Return a number for each text, shape (n,), equal for texts that differ only in case or blanks.
+    """Return a number for each text, shape (n,): one for all that differ only in case or blanks.
 
     Numbers are given in the order in which texts first occur, from 0.
     """

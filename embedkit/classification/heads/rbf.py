@@ -48,8 +48,11 @@ class RbfHead(BaseHead):
     ) -> None:
         present = np.unique(targets)
         vectors = inputs.vectors.astype(np.float64)
-        mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
-        deviation[deviation < 10 * np.finfo(np.float32).eps] = 1.0
+        mean, variance = vectors.mean(axis=0), vectors.var(axis=0)
+        # A column is constant where it varies no more than rounding does, as scikit-learn has it.
+        rounding = len(vectors) * np.finfo(np.float64).eps
+        deviation = np.sqrt(variance)
+        deviation[variance <= rounding * variance + (rounding * mean) ** 2] = 1.0
         self._arrays = {"present": present, "mean": mean, "deviation": deviation}
         self._gamma = 0.0
         if len(present) == 1 or not inputs.dim:
@@ -83,7 +86,7 @@ class RbfHead(BaseHead):
     def _votes(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the votes for each class that had rows, shape (n, n_present)."""
         duels = self._duels(vectors)
-        k, sums, votes, place = len(self._arrays["present"]), 0.0, 0.0, 0
+        k, place = len(self._arrays["present"]), 0
         sums = np.zeros((len(vectors), k))
         votes = np.zeros((len(vectors), k))
         for one in range(k):
@@ -103,7 +106,11 @@ class RbfHead(BaseHead):
         """Return how clearly the first class of each pair beats the second, shape (n, pairs)."""
         arrays = self._arrays
         scaled = (vectors.astype(np.float64) - arrays["mean"]) / arrays["deviation"]
-        support, dual, counts = arrays["support"].astype(np.float64), arrays["dual"], arrays["counts"]
+        support, dual, counts = (
+            arrays["support"].astype(np.float64),
+            arrays["dual"],
+            arrays["counts"],
+        )
         distances = (scaled**2).sum(axis=1)[:, None] + (support**2).sum(axis=1)
         distances -= 2 * (scaled @ support.T)
         kernel = np.exp(-self._gamma * np.maximum(distances, 0))

@@ -8,6 +8,7 @@ each time the word occurs.
 
 from __future__ import annotations
 
+import itertools
 import re
 from array import array
 from collections.abc import Iterable, Sequence
@@ -86,8 +87,8 @@ class TextFeatures:
             len(self._places),
         )
         names = "".join(self._places).encode("utf-8", "surrogatepass")
-        arrays = {"names": np.frombuffer(names, np.uint8), "lengths": lengths, "idf": self._idf}
-        return State({"unit": self.unit}, arrays)
+        blob: NDArray[Any] = np.frombuffer(names, np.uint8)
+        return State({"unit": self.unit}, {"names": blob, "lengths": lengths, "idf": self._idf})
 
     @classmethod
     def restored(cls, state: State) -> TextFeatures:
@@ -155,7 +156,7 @@ class _Pieces:
 
 def _words(text: str) -> list[str]:
     tokens = _TOKEN.findall(text.lower())
-    return tokens + [f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False)]
+    return tokens + [f"{a} {b}" for a, b in itertools.pairwise(tokens)]
 
 
 def _count(grams: Iterable[array[int]], width: int) -> Any:
@@ -168,7 +169,7 @@ def _count(grams: Iterable[array[int]], width: int) -> Any:
         ends.append(len(places))
     indices = np.array(places, np.int32)
     width = max(width, int(indices.max()) + 1 if len(indices) else 0)
-    parts = (np.ones(len(indices), np.float32), indices, np.array(ends, np.int64))
+    parts = (np.ones(len(indices), np.float32), indices, np.array(ends, np.int32))
     counts = sparse.csr_array(parts, shape=(len(ends) - 1, width))
     counts.sum_duplicates()
     return counts
