@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         dedupe,
         delete,
         embedder,
+        finetune,
         generator,
         index,
         open,  # noqa: A004
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from embedkit.evaluation.index_recall import IndexEvaluation, IndexPoint, evaluate_index
     from embedkit.evaluation.results import SearchEvaluation
     from embedkit.evaluation.search import evaluate_search
+    from embedkit.finetuning.report import FineTuned
     from embedkit.types import (
         Candidate,
         ClassifierInfo,
@@ -86,6 +88,7 @@ _WHERE = {
     "dedupe": "api",
     "delete": "api",
     "embedder": "api",
+    "finetune": "api",
     "generator": "api",
     "index": "api",
     "reranker": "api",
@@ -105,6 +108,7 @@ _WHERE = {
     "Classifier": "classification.classifier",
     "TextClassifier": "classification.estimator",
     "Predictions": "classification.predictions",
+    "FineTuned": "finetuning.report",
     "Collection": "collection",
     "EmbedkitError": "errors",
     "CacheInfo": "caching.spaces",
@@ -149,6 +153,7 @@ __all__ = [
     "Embeddings",
     "EmbedkitError",
     "Finding",
+    "FineTuned",
     "Hit",
     "Hits",
     "IndexEvaluation",
@@ -189,6 +194,7 @@ __all__ = [
     "embedder",
     "evaluate_index",
     "evaluate_search",
+    "finetune",
     "generator",
     "index",
     "open",

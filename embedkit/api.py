@@ -13,6 +13,8 @@ from embedkit.types import CollectionInfo, DedupeReport, Metric
 
 if TYPE_CHECKING:
     from embedkit.caching import VectorCache
+    from embedkit.finetuning.recipe import Recipe
+    from embedkit.finetuning.report import FineTuned
     from embedkit.indexes.dynamic import VectorIndex
     from embedkit.ingest.stage import Progress
     from embedkit.pairs.judge import Keep
@@ -210,6 +212,93 @@ def dedupe(
         wishes=wishes,
         embedder=made,
         report=told,
+        progress=progress,
+    )
+
+
+def finetune(
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    name: str,
+    *,
+    model: str = "minilm",
+    minutes: float = 10.0,
+    device: str | None = None,
+    recipe: Recipe | None = None,
+    home: str | Path | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> FineTuned:
+    """Fine-tune a sentence-transformers model on labelled texts: full, contrastive.
+
+    Texts of one label are drawn together, away from the hard negatives that an index finds for
+    them. Part of the texts is held out: some say when to stop, some judge whether the new vectors
+    are better than the old ones. Then, where the time allows, the weights are learned again from
+    all texts. Ctrl-C ends the training early with the best weights so far.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+    labels : sequence, length n
+        One label each. Rows without a text or a label are left out and counted.
+    name : str
+        The model goes to ``HOME/.models/NAME``, as a folder of sentence-transformers.
+    model : str
+        What to begin with: ``"minilm"``, a name on the hub, or the path of a folder.
+    minutes : float
+        Wall-clock time that all of it may take.
+    device : str, optional
+        Such as ``"cuda:1"`` or ``"cpu"``. Default: the first of CUDA, MPS and CPU.
+    recipe : Recipe, optional
+        Everything else that can be chosen; its ``minutes`` give way to ``minutes``.
+    force : bool
+        Replace a model of that name.
+    progress : callable, optional
+        Called with (what, done, total).
+
+    Returns
+    -------
+    FineTuned
+        Its ``embedder`` is the spec to use it by; its ``verdict`` says whether it helped.
+
+    Raises
+    ------
+    InvalidInputError
+        One label only, too few texts, cells that are not text, a name that is taken.
+    MissingDependencyError
+        The extra ``local`` is not installed.
+    WeightsError
+        The model is not there, or is none that can be tuned.
+    StorageError
+        The disk refused; what was there is as before.
+    KeyboardInterrupt
+        It came before there was anything to keep; nothing was written.
+
+    Notes
+    -----
+    Equal texts, labels, recipe and seed give equal weights on the same machine with as many
+    threads, as long as the time does not end the training.
+
+    Examples
+    --------
+    >>> tuned = embedkit.finetune(texts, labels, "trec")             # doctest: +SKIP
+    >>> tuned.verdict, tuned.difference.difference                   # doctest: +SKIP
+    >>> embedkit.TextClassifier(tuned.embedder).fit(texts, labels)   # doctest: +SKIP
+    """
+    from dataclasses import replace
+
+    from embedkit.finetuning.recipe import Recipe
+    from embedkit.finetuning.run import finetune
+    from embedkit.finetuning.shelf import place_of
+
+    return finetune(
+        texts,
+        labels,
+        place_of(catalog.resolve_home(home), name),
+        model=model,
+        recipe=replace(recipe or Recipe(), minutes=minutes),
+        device=device,
+        force=force,
         progress=progress,
     )
 

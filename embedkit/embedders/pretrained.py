@@ -85,7 +85,7 @@ class Pretrained:
             )
         offline = local or not hub_reachable()
         try:
-            with _without_bars():
+            with without_bars():
                 model = kind(
                     str(self._folder) if local else self.model,
                     device=device,
@@ -111,7 +111,7 @@ class Pretrained:
 
 
 @contextlib.contextmanager
-def _without_bars() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """Keep transformers from drawing a bar for weights that it loads in an instant."""
     from transformers.utils import logging
 

@@ -24,6 +24,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_audit:audit",
         "Find wrong labels, repeats, leaks, and what to label next.",
     ),
+    "finetune": (
+        "embedkit_cli.commands.classify_finetune:finetune",
+        "Fine-tune a model on labelled texts, and say whether it helped.",
+    ),
     "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
     "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
     "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),
