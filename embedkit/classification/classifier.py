@@ -158,7 +158,14 @@ class Classifier:
         return self.fitted.probabilities(self.inputs(texts))
 
     def classify(
-        self, texts: Sequence[str], *, abstain_below: float = 0.0, progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        abstain_below: float = 0.0,
+        precision: float | None = None,
+        coverage: float | None = None,
+        scope_level: float = 0.0,
+        progress: Progress | None = None,
     ) -> Predictions:
         """Return predictions that say also how sure they are.
 
@@ -167,27 +174,82 @@ class Classifier:
         texts : sequence of str
         abstain_below : float
             Give no label that is less probable than this.
+        precision : float, optional
+            Abstain as often as it takes for that share of the answers to be right, in (0, 1). The
+            threshold comes from rows that were held out in training, and is 90 % sure.
+        coverage : float, optional
+            Give each text the set of labels that holds the true one that often, in (0, 1).
+        scope_level : float
+            Give no label to texts less typical than this: of 0.05, one in twenty texts like those
+            trained on is turned away, and most of those that are unlike all of them.
         progress : callable, optional
             Called with (what, done, total).
 
         Raises
         ------
         InvalidInputError
-            Texts that are no text, or a probability outside [0, 1].
+            Texts that are no text, a number outside its bounds, or a precision that cannot be
+            reached.
         ModelMismatchError
         """
         return self.classify_inputs(
-            self.inputs(texts, progress=progress), abstain_below=abstain_below
+            self.inputs(texts, progress=progress),
+            abstain_below=abstain_below,
+            precision=precision,
+            coverage=coverage,
+            scope_level=scope_level,
         )
 
-    def classify_inputs(self, inputs: Inputs, *, abstain_below: float = 0.0) -> Predictions:
+    def classify_inputs(
+        self,
+        inputs: Inputs,
+        *,
+        abstain_below: float = 0.0,
+        precision: float | None = None,
+        coverage: float | None = None,
+        scope_level: float = 0.0,
+    ) -> Predictions:
         """Return predictions for texts whose vectors are there already."""
-        if not 0 <= abstain_below <= 1:
-            raise InvalidInputError(
-                f"expected a probability from 0 to 1 to abstain below, got {abstain_below}"
-            )
+        for name, value in (("abstain_below", abstain_below), ("scope_level", scope_level)):
+            if not 0 <= value <= 1:
+                raise InvalidInputError(f"expected {name} to be from 0 to 1, got {value}")
+        if precision is not None:
+            abstain_below = max(abstain_below, self.threshold_for(precision))
         probabilities = self.fitted.probabilities(inputs)
-        return Predictions(self.fitted.labels, probabilities, abstain_below=abstain_below)
+        sets = None
+        if coverage is not None:
+            sets = self._held_out("sets").sets(probabilities, coverage)
+        scope = self.fitted.scope
+        return Predictions(
+            self.fitted.labels,
+            probabilities,
+            None if scope is None else scope.typicality(inputs.vectors),
+            abstain_below=abstain_below,
+            scope_level=scope_level,
+            sets=sets,
+        )
+
+    def threshold_for(self, precision: float) -> float:
+        """Return below which probability to abstain so that this share of the answers is right.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot be reached on the rows that were held out.
+        """
+        found = self._held_out("answers").abstain_for(precision)
+        if found.threshold is None:
+            raise InvalidInputError(str(found), do="ask for less, or train on more rows")
+        return float(found.threshold)
+
+    def _held_out(self, name: str) -> Any:
+        learned = getattr(self.fitted, name)
+        if learned is None:
+            raise UnsupportedOperationError(
+                "this classifier was made without labelled rows, so nothing could be held out",
+                do="train one on labelled rows, or leave precision and coverage out",
+            )
+        return learned
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out: whoever unpickles it opens it anew, unless it was given."""

@@ -167,9 +167,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return how probable each label is of each text, shape (n, n_labels)."""
         return self._trained().predict_proba(_listed(texts))
 
-    def classify(self, texts: Sequence[str], *, abstain_below: float = 0.0) -> Predictions:
+    def classify(self, texts: Sequence[str], **options: Any) -> Predictions:
         """Return predictions that say also how sure they are; see :meth:`Classifier.classify`."""
-        return self._trained().classify(_listed(texts), abstain_below=abstain_below)
+        return self._trained().classify(_listed(texts), **options)
 
     @property
     def report_(self) -> TrainingReport:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit import registry
+from embedkit.classification.abstention import Answers
 from embedkit.classification.calibration import Calibrator
+from embedkit.classification.conformal import PredictionSets
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet
 from embedkit.classification.scope import Scope
@@ -60,6 +62,10 @@ class Fitted:
     scope : Scope or None
         Tells texts that are unlike all that was learned from; None where vectors are not read.
     report : TrainingReport
+    answers : Answers or None
+        What thresholds for a wished precision are learned from; None where no row was held out.
+    sets : PredictionSets or None
+        Makes sets of labels of a stated coverage; None where no row was held out.
     """
 
     labels: LabelSet
@@ -68,6 +74,8 @@ class Fitted:
     calibrator: Calibrator
     scope: Scope | None
     report: TrainingReport
+    answers: Answers | None = None
+    sets: PredictionSets | None = None
 
     def probabilities(self, inputs: Inputs) -> NDArray[np.float64]:
         """Return how probable each label is of each text, shape (n, n_labels)."""
@@ -80,11 +88,12 @@ class Fitted:
             "labels": list(self.labels.names),
             "head": self.head_spec,
             "report": self.report.to_dict(),
-            "scope": self.scope is not None,
         }
         parts = {"head": self.head.state(), "calibrator": self.calibrator.state()}
-        if self.scope is not None:
-            parts["scope"] = self.scope.state()
+        for name in ("scope", "answers", "sets"):
+            part = getattr(self, name)
+            if part is not None:
+                parts[name] = part.state()
         return State.join({"fitted": State(facts)} | parts)
 
     @classmethod
@@ -96,12 +105,16 @@ class Fitted:
         head.restore(state.part("head"))
         calibrator = Calibrator()
         calibrator.restore(state.part("calibrator"))
-        scope = None
-        if facts["scope"]:
+        scope, sets = None, None
+        if "scope" in state.facts:
             scope = Scope()
             scope.restore(state.part("scope"))
+        if "sets" in state.facts:
+            sets = PredictionSets()
+            sets.restore(state.part("sets"))
+        answers = Answers.restore(state.part("answers")) if "answers" in state.facts else None
         report = TrainingReport.from_dict(facts["report"])
-        return cls(labels, head, facts["head"], calibrator, scope, report)
+        return cls(labels, head, facts["head"], calibrator, scope, report, answers, sets)
 
 
 def make_head(spec: str, task: Task) -> Any:

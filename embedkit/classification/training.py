@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from embedkit.classification.abstention import Answers
 from embedkit.classification.calibration import Calibrator
+from embedkit.classification.conformal import PredictionSets
 from embedkit.classification.crossfit import crossfit
 from embedkit.classification.fitted import Examples, Fitted, make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet, is_missing, shown
+from embedkit.classification.predictions import confidence
 from embedkit.errors import InvalidInputError
 from embedkit.evaluation.bootstrap import mean_with_interval
-from embedkit.types import Estimate
 from embedkit.types.classification import HeadTrial, SetAside, Task, TrainingReport
 
 if TYPE_CHECKING:
@@ -148,6 +150,10 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
     probabilities, calibration = calibrator.cross_fitted, calibrator.report
     head = make_head(spec, task)
     head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
+    right = _right(probabilities, targets)
+    answers = Answers(confidence(probabilities, multi=task == "multi"), right)
+    sets = PredictionSets()
+    sets.fit(probabilities, targets, task=task, seed=recipe.seed)
     from embedkit import __version__
 
     report = TrainingReport(
@@ -155,8 +161,10 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
         counts=_counts(rows),
         head=spec,
         heads=trials,
-        measures=_measures(probabilities, targets),
+        measures={"accuracy": mean_with_interval(right.tolist())},
         calibration=calibration.to_dict(),
+        abstention=tuple(cost.to_dict() for cost in answers.costs()),
+        sets=tuple(each.to_dict() for each in sets.reports),
         set_aside=rows.set_aside,
         notes=_notes(rows) + calibration.notes,
         folds=recipe.folds,
@@ -164,7 +172,7 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
     )
-    fitted = Fitted(rows.labels, head, spec, calibrator, None, report)
+    fitted = Fitted(rows.labels, head, spec, calibrator, None, report, answers, sets)
     return fitted, Examples(inputs.texts, targets, inputs.vectors, probabilities)
 
 
@@ -214,12 +222,11 @@ def _counts(rows: Rows) -> dict[Any, int]:
     return dict(zip(rows.labels.names, counts.tolist(), strict=True))
 
 
-def _measures(probabilities: NDArray[np.float64], targets: Keys | Mask) -> dict[str, Estimate]:
+def _right(probabilities: NDArray[np.float64], targets: Keys | Mask) -> Mask:
+    """Return whether the best label of each row, or all of its labels, is the true one."""
     if targets.ndim == 2:
-        right = ((probabilities >= 0.5) == targets).all(axis=1)
-    else:
-        right = probabilities.argmax(axis=1) == targets
-    return {"accuracy": mean_with_interval(right.astype(np.float64))}
+        return np.asarray(((probabilities >= 0.5) == targets).all(axis=1))
+    return np.asarray(probabilities.argmax(axis=1) == targets)
 
 
 def _notes(rows: Rows) -> tuple[str, ...]:

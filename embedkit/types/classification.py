@@ -103,6 +103,12 @@ class TrainingReport:
         ``accuracy`` and others, with intervals.
     calibration : mapping of str to JSON value
         Errors of the probabilities before and after they were calibrated.
+    abstention : tuple of mapping
+        What precisions of 80, 90, 95 and 99 % cost: the threshold, and the share of texts that
+        gets an answer; see ``embedkit.classification.abstention.Abstention``.
+    sets : tuple of mapping
+        What prediction sets of 80, 90, 95 and 99 % coverage are like; see
+        ``embedkit.classification.conformal.SetReport``.
     set_aside : tuple of SetAside
     notes : tuple of str
         What a person should know: classes with few rows, what was sampled.
@@ -121,6 +127,8 @@ class TrainingReport:
     heads: tuple[HeadTrial, ...] = ()
     measures: Mapping[str, Estimate] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    abstention: tuple[Mapping[str, Any], ...] = ()
+    sets: tuple[Mapping[str, Any], ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     notes: tuple[str, ...] = ()
     folds: int = 0
@@ -146,6 +154,8 @@ class TrainingReport:
                     for trial in body["heads"]
                 ),
                 "measures": {name: Estimate(**value) for name, value in body["measures"].items()},
+                "abstention": tuple(body.get("abstention", ())),
+                "sets": tuple(body.get("sets", ())),
                 "set_aside": tuple(SetAside(**value) for value in body["set_aside"]),
                 "notes": tuple(body["notes"]),
             }

@@ -227,3 +227,29 @@ def test_it_abstains_where_it_is_told_to(home: Path) -> None:
     assert unsure.best in ("card", "refund")
     with pytest.raises(InvalidInputError, match="from 0 to 1"):
         trained.classify(ASKED, abstain_below=1.5)
+
+
+def test_a_wished_precision_is_held_or_said_to_be_out_of_reach(home: Path) -> None:
+    texts = [f"{word} {i}" for i in range(40) for word in KINDS]
+    labels = [label for _ in range(40) for label in ("card", "parcel", "refund")]
+    trained = classifier(home).fit(texts, labels)
+    told = trained.classify(["card lost 3", "card refund"], precision=0.9)
+    assert told[0].label == "card"
+    assert all(p.probability >= trained.classifier_.threshold_for(0.9) for p in told if p.label)
+    with pytest.raises(InvalidInputError, match="cannot be reached by abstaining"):
+        classifier(home).fit(TEXTS, LABELS).classify(ASKED, precision=0.99)
+
+
+def test_a_set_holds_more_labels_the_surer_it_has_to_be(home: Path) -> None:
+    trained = classifier(home).fit(TEXTS, LABELS)
+    sizes = [
+        sum(len(p.labels) for p in trained.classify([*ASKED, "card refund"], coverage=coverage))
+        for coverage in (0.5, 0.9)
+    ]
+    assert 4 <= sizes[0] <= sizes[1]
+    first = trained.classify(["card refund"], coverage=0.9)[0]
+    assert first.labels[0] == first.best
+    loaded_from = home / "saved"
+    trained.save(loaded_from)
+    again = TextClassifier.load(loaded_from).classify(["card refund"], coverage=0.9)[0]
+    assert again == first
