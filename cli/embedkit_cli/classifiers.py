@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedkit_cli.session import Session
@@ -128,25 +128,19 @@ def _figures(info: ClassifierInfo) -> list[tuple[str, Any]]:
     return found
 
 
-def _calibration(figures: Any) -> list[tuple[str, Any]]:
+def _calibration(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the errors of the probabilities, before and after they were calibrated."""
+    before, after = figures.get("before"), figures.get("after")
+    if not before or not after:
+        return []
     rows = []
-    for name, value in figures.items():
-        shown = value
-        if isinstance(value, dict) and {"before", "after"} <= value.keys():
-            shown = f"{_plain(value['before'])} before calibration, {_plain(value['after'])} after"
-        elif isinstance(value, float):
-            shown = f"{value:.4g}"
-        elif isinstance(value, dict | list):
-            continue
-        rows.append((CODES.get(name, name.replace("_", " ")), shown))
+    for name, said in (("ece", "calibration error"), ("brier", "Brier score")):
+        then, now = before[name], after[name]
+        rows.append(
+            (said, f"{now['mean']:.4f} ({now['low']:.4f} to {now['high']:.4f}), by"
+             f" {figures['name']}; {then['mean']:.4f} before it")
+        )  # fmt: skip
     return rows
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict) and "mean" in value:
-        return f"{value['mean']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _counts(info: ClassifierInfo) -> list[tuple[Any, int]]:
