@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.evaluation.calibrating import calibrate
+    from embedkit.evaluation.classifier import evaluate_classifier
     from embedkit.evaluation.index_recall import IndexEvaluation, IndexPoint, evaluate_index
+    from embedkit.evaluation.label_results import LabelEvaluation
     from embedkit.evaluation.results import SearchEvaluation
     from embedkit.evaluation.search import evaluate_search
     from embedkit.finetuning.report import FineTuned
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
         CollectionInfo,
         DedupeReport,
         Embeddings,
+        Explanation,
         Finding,
         Hit,
         Hits,
@@ -68,6 +71,7 @@ if TYPE_CHECKING:
         Neighbors,
         Pair,
         Passage,
+        Portrait,
         Prediction,
         Record,
         Reject,
@@ -100,6 +104,8 @@ _WHERE = {
     "IndexPoint": "evaluation.index_recall",
     "evaluate_search": "evaluation.search",
     "SearchEvaluation": "evaluation.results",
+    "evaluate_classifier": "evaluation.classifier",
+    "LabelEvaluation": "evaluation.label_results",
     "classifier": "classification.api",
     "classifiers": "classification.api",
     "classify": "classification.api",
@@ -135,6 +141,8 @@ _WHERE = {
     "Passage": "types",
     "SearchPlan": "types",
     "Why": "types",
+    "Explanation": "types",
+    "Portrait": "types",
     "WordShare": "types",
     "Token": "types",
     "Prediction": "types",
@@ -152,6 +160,7 @@ __all__ = [
     "DedupeReport",
     "Embeddings",
     "EmbedkitError",
+    "Explanation",
     "Finding",
     "FineTuned",
     "Hit",
@@ -160,6 +169,7 @@ __all__ = [
     "IndexMeasurement",
     "IndexPoint",
     "IndexTrial",
+    "LabelEvaluation",
     "LabellingReport",
     "Member",
     "Message",
@@ -167,6 +177,7 @@ __all__ = [
     "Neighbors",
     "Pair",
     "Passage",
+    "Portrait",
     "Prediction",
     "Predictions",
     "Record",
@@ -192,6 +203,7 @@ __all__ = [
     "delete",
     "delete_classifier",
     "embedder",
+    "evaluate_classifier",
     "evaluate_index",
     "evaluate_search",
     "finetune",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedkit.types import Vectors
+    from embedkit.types.explanations import Explanation, Portrait
 
 
 class Classifier:
@@ -250,6 +251,69 @@ class Classifier:
                 do="train one on labelled rows, or leave precision and coverage out",
             )
         return learned
+
+    def explain(
+        self,
+        text: str,
+        *,
+        label: Any = None,
+        against: Any = None,
+        words: int = 32,
+        neighbours: int = 5,
+    ) -> Explanation:
+        """Tell why a text has a label: its words, and the rows learned from that are nearest.
+
+        Parameters
+        ----------
+        text : str
+        label : optional
+            Default: the most probable one.
+        against : optional
+            The label to hold it against. Default: the most probable of the others.
+        words : int
+            How many words are left out at most; at most ``words`` + 19 texts are embedded.
+        neighbours : int
+
+        Raises
+        ------
+        InvalidInputError
+            An empty text, or a label that it does not know.
+        """
+        from embedkit.classification.explain import explain
+
+        return explain(
+            self.fitted,
+            self.inputs,
+            text,
+            examples=self.examples,
+            label=label,
+            against=against,
+            words=words,
+            neighbours=neighbours,
+        )
+
+    def portrait(self, label: Any, *, count: int = 5, words: int = 10) -> Portrait:
+        """Return what a label looks like: typical rows, borderline rows, and its words.
+
+        Raises
+        ------
+        InvalidInputError
+            A label that it does not know; the nearest is offered.
+        UnsupportedOperationError
+            The rows learned from were not kept.
+        """
+        from embedkit.classification.likeness import portrait
+
+        return portrait(self._kept(), self.fitted.labels, label, count=count, words=words)
+
+    def _kept(self) -> Examples:
+        examples = self.examples
+        if examples is None:
+            raise UnsupportedOperationError(
+                "the classifier was saved without the rows that it learned from",
+                do="train it again, keeping them",
+            )
+        return examples
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the model out: whoever unpickles it opens it anew, unless it was given."""

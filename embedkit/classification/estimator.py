@@ -27,6 +27,8 @@ from embedkit.types.classification import Task, TrainingReport
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from embedkit.types.explanations import ExampleRow, Explanation
+
 NO_MODEL = Model("", "", 0)
 """Of a classifier that reads no vectors."""
 
@@ -170,6 +172,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def classify(self, texts: Sequence[str], **options: Any) -> Predictions:
         """Return predictions that say also how sure they are; see :meth:`Classifier.classify`."""
         return self._trained().classify(_listed(texts), **options)
+
+    def explain(self, text: str, **options: Any) -> Explanation:
+        """Tell why a text has a label; see :meth:`Classifier.explain`."""
+        return self._trained().explain(text, **options)
+
+    def typical(self, label: Any, count: int = 5) -> tuple[ExampleRow, ...]:
+        """Return rows in the middle of a label, sure and unlike each other."""
+        return self._trained().portrait(label, count=count).typical
+
+    def borderline(self, label: Any, count: int = 5) -> tuple[ExampleRow, ...]:
+        """Return the rows of a label that are nearest to another label."""
+        return self._trained().portrait(label, count=count).borderline
 
     @property
     def report_(self) -> TrainingReport:

@@ -23,6 +23,13 @@ from embedkit.types.collections import (
     KeptVectors,
 )
 from embedkit.types.duplicates import DedupeReport, Member, Pair
+from embedkit.types.explanations import (
+    ExampleRow,
+    Explanation,
+    Portrait,
+    TypicalWord,
+    WordEffect,
+)
 from embedkit.types.hits import Hit, Hits, Neighbors, Passage, SearchPlan, Why, WordShare
 from embedkit.types.labelling import ClassifierInfo, LabellingReport, Origin
 from embedkit.types.models import Candidate, Delivery, Embeddings, Message, Token
@@ -60,6 +67,8 @@ __all__ = [
     "Delivery",
     "Embeddings",
     "Estimate",
+    "ExampleRow",
+    "Explanation",
     "Finding",
     "HeadTrial",
     "Hit",
@@ -79,6 +88,7 @@ __all__ = [
     "Origin",
     "Pair",
     "Passage",
+    "Portrait",
     "Precision",
     "Prediction",
     "Record",
@@ -91,7 +101,9 @@ __all__ = [
     "Task",
     "Token",
     "TrainingReport",
+    "TypicalWord",
     "Value",
     "Why",
+    "WordEffect",
     "WordShare",
 ]

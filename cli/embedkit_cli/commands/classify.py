@@ -28,6 +28,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_finetune:finetune",
         "Fine-tune a model on labelled texts, and say whether it helped.",
     ),
+    "explain": (
+        "embedkit_cli.commands.classify_explain:explain",
+        "Show why a text has a label, and what each label looks like.",
+    ),
     "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
     "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
     "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from embedkit.embedders.hashing import HashingEmbedder
-from embedkit.retrieval.explain import MOST, word_shares
+from embedkit.leaving_out import MOST
+from embedkit.retrieval.explain import word_shares
 from embedkit.types import WordShare
 from tests.conftest import ScriptedEmbedder
 
