@@ -128,7 +128,8 @@ class Head(Protocol):
     """Decides between classes, given the features of texts."""
 
     reads: ClassVar[frozenset[str]]
-    """What it reads of a text: ``"vectors"``, ``"texts"`` or both."""
+    """What it reads of a text: ``"vectors"``, ``"texts"`` or both; while it is fitted it may also
+    read ``"references"``, the vectors of general sentences."""
 
     # A head that takes in single rows has ``add(inputs, targets)``. One that can tell what it
     # would score a row had it not seen it, without being fitted again, has ``out_of_fold(inputs,

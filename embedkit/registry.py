@@ -164,6 +164,11 @@ ROWS: tuple[Row, ...] = (
         "the most frequent class, whatever the text", ("numpy",),
     ),
     Row(
+        "head", "fewshot", "embedkit.classification.heads.fewshot:FewShotHead",
+        "kernel ridge on vectors, words and general axes, averaged: for few labels",
+        ("numpy", "scipy"),
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),

@@ -14,9 +14,11 @@ from sklearn.exceptions import DataConversionWarning
 from embedkit import catalog
 from embedkit.classification.classifier import Classifier
 from embedkit.classification.embedding import Progress, embed_for, open_embedder
+from embedkit.classification.few import FEW_READ, FEW_ROWS
 from embedkit.classification.fitted import make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.predictions import Predictions
+from embedkit.classification.references import reference_texts
 from embedkit.classification.training import AUTO, Recipe, Rows, fit, usable
 from embedkit.embedders.base import check_unicode
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
@@ -252,12 +254,16 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _embed(
         self, texts: list[str], task: Task, home: Path, progress: Progress | None
     ) -> tuple[Inputs, Model]:
-        if self.head != AUTO and "vectors" not in make_head(self.head, task).reads:
+        reads = FEW_READ if self.head == AUTO else make_head(self.head, task).reads
+        if "vectors" not in reads:
             return Inputs.of_texts(texts), NO_MODEL
         opened = open_embedder(self.embedder, home)
         vectors = embed_for(opened, texts, home, progress=progress)
+        references = None
+        if "references" in reads and len(texts) <= FEW_ROWS:
+            references = embed_for(opened, reference_texts(), home)
         spec = self.embedder if isinstance(self.embedder, str) else OBJECT
-        return Inputs(texts, vectors), Model.of(opened, spec)
+        return Inputs(texts, vectors, references), Model.of(opened, spec)
 
 
 def _listed(texts: Any) -> list[Any]:

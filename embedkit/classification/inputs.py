@@ -23,10 +23,14 @@ class Inputs:
     texts : sequence of str, length n
     vectors : float32 array, shape (n, dim)
         Of length 1, in the order of the texts; shape (n, 0) where no head reads them.
+    references : float32 array, shape (m, dim), or None
+        Vectors of :func:`embedkit.classification.references.reference_texts`, for heads that learn
+        from few labels; the same whichever rows are taken.
     """
 
     texts: Sequence[str]
     vectors: Vectors
+    references: Vectors | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.texts):
@@ -47,7 +51,7 @@ class Inputs:
 
     def take(self, rows: Keys) -> Inputs:
         """Return some of the rows, in the order given."""
-        return Inputs([self.texts[i] for i in rows.tolist()], self.vectors[rows])
+        return Inputs([self.texts[i] for i in rows.tolist()], self.vectors[rows], self.references)
 
     def __len__(self) -> int:
         return len(self.texts)

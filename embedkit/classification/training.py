@@ -14,6 +14,7 @@ from embedkit.classification.abstention import Answers
 from embedkit.classification.calibration import Calibrator
 from embedkit.classification.conformal import PredictionSets
 from embedkit.classification.crossfit import crossfit
+from embedkit.classification.few import FEW_HEAD, few_labels
 from embedkit.classification.fitted import Examples, Fitted, make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet, is_missing, shown
@@ -181,7 +182,11 @@ def _choose(
 ) -> tuple[str, tuple[HeadTrial, ...], NDArray[np.float64]]:
     """Return the head to use, what was tried, and the scores of heads that had not seen the row."""
     task, n = rows.labels.task, len(rows.labels)
-    spec = "logreg" if recipe.head == AUTO else recipe.head
+    spec = recipe.head
+    if spec == AUTO:
+        spec = (
+            FEW_HEAD if task != "multi" and few_labels(rows.targets.astype(np.int64)) else "logreg"
+        )
     options: dict[str, Any] = {"folds": recipe.folds, "weights": weights, "seed": recipe.seed}
     if task != "multi":
         single: Keys = rows.targets.astype(np.int64)
