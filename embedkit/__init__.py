@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from embedkit.adapters.files import SavedAdapter
+    from embedkit.adapters.fit import fit_adapter
     from embedkit.api import (
         cache,
         collections,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     from embedkit.evaluation.search import evaluate_search
     from embedkit.finetuning.report import FineTuned
     from embedkit.types import (
+        AdapterMeasure,
+        AdapterReport,
         Candidate,
         ClassifierInfo,
         CollectionInfo,
@@ -99,6 +103,10 @@ _WHERE = {
     "audit_labels": "classification.audit.run",
     "Audit": "types.audit",
     "calibrate": "evaluation.calibrating",
+    "fit_adapter": "adapters.fit",
+    "SavedAdapter": "adapters.files",
+    "AdapterMeasure": "types",
+    "AdapterReport": "types",
     "evaluate_index": "evaluation.index_recall",
     "IndexEvaluation": "evaluation.index_recall",
     "IndexPoint": "evaluation.index_recall",
@@ -150,6 +158,8 @@ _WHERE = {
 }
 
 __all__ = [
+    "AdapterMeasure",
+    "AdapterReport",
     "Audit",
     "CacheInfo",
     "Candidate",
@@ -184,6 +194,7 @@ __all__ = [
     "Reject",
     "Report",
     "RunInfo",
+    "SavedAdapter",
     "SearchEvaluation",
     "SearchPlan",
     "TextClassifier",
@@ -207,6 +218,7 @@ __all__ = [
     "evaluate_index",
     "evaluate_search",
     "finetune",
+    "fit_adapter",
     "generator",
     "index",
     "open",

@@ -16,6 +16,7 @@
     ├── CollectionNotFoundError (LookupError)
     ├── RecordNotFoundError (LookupError)
     ├── ClassifierNotFoundError (LookupError)
+    ├── AdapterNotFoundError (LookupError)
     ├── NotFittedError (ValueError, AttributeError)   something that has learned nothing yet
     ├── ModelMismatchError (ValueError)           a collection filled by another model
     ├── EmbeddingError (RuntimeError)             a model that fails on a text
@@ -117,6 +118,10 @@ class RecordNotFoundError(EmbedkitError, LookupError):
 
 class ClassifierNotFoundError(EmbedkitError, LookupError):
     """No classifier of that name in this home."""
+
+
+class AdapterNotFoundError(EmbedkitError, LookupError):
+    """No adapter of that name in this home."""
 
 
 class NotFittedError(EmbedkitError, ValueError, AttributeError):

@@ -79,6 +79,10 @@ ROWS: tuple[Row, ...] = (
         ("httpx",),
     ),
     Row(
+        "embedder", "adapter", "embedkit.embedders.adapter:AdapterEmbedder",
+        "any embedder with a learned adapter behind it: adapter:NAME", ("numpy", "safetensors"),
+    ),
+    Row(
         "index", "auto", "embedkit.indexes.auto:AutoBackend",
         "flat for small collections, the quickest installed index beyond; the default",
     ),

@@ -101,6 +101,24 @@ def scripted() -> type[ScriptedEmbedder]:
     return ScriptedEmbedder
 
 
+QUESTIONS = Path(__file__).parents[1] / "examples" / "questions.csv"
+
+
+@pytest.fixture(scope="session")
+def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an adapter of ``hashing``, learned from the questions of the examples."""
+    import csv
+
+    from embedkit import fit_adapter
+
+    home = tmp_path_factory.mktemp("adapters")
+    with QUESTIONS.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:120]
+    texts, labels = [row["question"] for row in rows], [row["topic"] for row in rows]
+    fit_adapter(texts, labels, embedder="hashing", home=home, name="topics")
+    return home / ".adapters" / "topics"
+
+
 @pytest.fixture(scope="session")
 def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a cross-encoder: small, real, its weights random but always the same.

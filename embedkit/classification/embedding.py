@@ -11,6 +11,7 @@ import numpy as np
 from embedkit import registry
 from embedkit.embedders.caches import with_cache
 from embedkit.protocols import Embedder
+from embedkit.types import InputType
 
 if TYPE_CHECKING:
     from embedkit.types import Vectors
@@ -46,9 +47,10 @@ def embed_for(
     home: Path,
     *,
     keep: bool = True,
+    input_type: InputType = "classification",
     progress: Progress | None = None,
 ) -> Vectors:
-    """Return the vectors of texts as input to a classifier.
+    """Return the vectors of texts as input to what learns from them, a classifier for one.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def embed_for(
     rows = np.empty((len(distinct), opened.dim), np.float32)
     for start in range(0, len(distinct), BATCH):
         some = distinct[start : start + BATCH]
-        rows[start : start + len(some)] = opened.embed(some, input_type="classification")
+        rows[start : start + len(some)] = opened.embed(some, input_type=input_type)
         if progress is not None:
             progress("embedding", start + len(some), len(distinct))
     if len(distinct) == len(texts):

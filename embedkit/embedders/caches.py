@@ -16,6 +16,10 @@ def with_cache(made: Embedder, home: Path, *, local: bool = False) -> Embedder:
         Whether one that runs here gets the cache too. A collection keeps its vectors itself; a
         classifier does not, and is trained on the same texts again and again.
     """
+    within = getattr(made, "in_home", None)
+    if within is not None:  # one that stands on another: the cache belongs before that one
+        found: Embedder = within(home, local=local)
+        return found
     if not (local or hasattr(made, "embed_stream")) or hasattr(made, "cache"):
         return made
     from embedkit.caching import VectorCache

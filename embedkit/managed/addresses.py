@@ -32,8 +32,13 @@ PROVIDERS: Mapping[str, Provider] = {
 }
 
 
-def refuse_foreign(spec: str, collection: str) -> None:
+def refuse_foreign(spec: str, name: str, *, kind: str = "collection") -> None:
     """Refuse a spec out of a collection that would send a key where its owner never said.
+
+    Parameters
+    ----------
+    kind : str
+        What else has that name and holds the spec.
 
     Raises
     ------
@@ -47,8 +52,9 @@ def refuse_foreign(spec: str, collection: str) -> None:
     known = (provider.public, os.environ.get(provider.url, "").rstrip("/"))
     if address in known or _is_local(address):
         return
+    made = "filled by" if kind == "collection" else "learned on vectors of"
     raise CredentialsError(
-        f"collection {collection!r} was filled by the service at {urlsplit(address).hostname}, "
+        f"{kind} {name!r} was {made} the service at {urlsplit(address).hostname}, "
         f"and the key in {provider.key} is not sent to an address that only a file names",
         do=f"if you trust it, set {provider.url} to the whole address",
     )

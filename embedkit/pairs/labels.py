@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -43,8 +44,17 @@ class Labels:
         return np.array(self.labels, np.bool_)
 
 
-def read_labels(source: Source) -> Labels:
+def read_labels(
+    source: Source, sides: tuple[str, str] | None = None, label: str | None = "label"
+) -> Labels:
     """Read labelled pairs.
+
+    Parameters
+    ----------
+    sides : (str, str), optional
+        The columns of the two texts. Default: text1 and text2, or id1 and id2.
+    label : str or None
+        The column of the label; with None, all pairs are of what belongs together.
 
     Raises
     ------
@@ -60,16 +70,21 @@ def read_labels(source: Source) -> Labels:
         table = batch.table
         if not table.num_rows:
             continue
-        found.kind = found.kind or _kind(source.label, table.schema.names)
-        sides = [_column(table, f"{found.kind}{side}") for side in (1, 2)]
-        labels = _column(table, "label")
-        for line, left, right, label in zip(batch.lines.tolist(), *sides, labels, strict=True):
+        if sides is None:
+            found.kind = found.kind or _kind(source.label, table.schema.names)
+        else:
+            found.kind = "text"
+            _check_columns(source.label, table.schema.names, [*sides, *([label] if label else [])])
+        columns = sides or (f"{found.kind}1", f"{found.kind}2")
+        texts = [_column(table, side) for side in columns]
+        labels = _column(table, label) if label else ["1"] * table.num_rows
+        for line, left, right, told in zip(batch.lines.tolist(), *texts, labels, strict=True):
             where = f"{source.label}, line {line}"
             if not left.strip() or not right.strip():
                 raise InvalidInputError(f"{where}: expected two {found.kind}s, one is empty")
             found.left.append(left)
             found.right.append(right)
-            found.labels.append(_label(label, where))
+            found.labels.append(_label(told, where))
             found.lines.append(line)
     return found
 
@@ -86,10 +101,21 @@ def _kind(label: str, names: Sequence[str]) -> str:
     )
 
 
+def _check_columns(label: str, names: Sequence[str], wanted: Sequence[str]) -> None:
+    known = {name.casefold() for name in names}
+    for name in wanted:
+        if name.casefold() not in known:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ColumnError(
+                f"{label} has no column {name!r}", do=f"{hint}there are: {', '.join(names)}"
+            )
+
+
 def _column(table: pa.RecordBatch, name: str) -> list[str]:
     from embedkit_connectors.columns import as_text
 
-    at = [i for i, other in enumerate(table.schema.names) if other.casefold() == name]
+    at = [i for i, other in enumerate(table.schema.names) if other.casefold() == name.casefold()]
     values = table.column(at[0]).to_pylist() if at else [None] * table.num_rows
     return ["" if value is None else as_text(value) for value in values]
 

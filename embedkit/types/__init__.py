@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from embedkit.types.adapters import AdapterMeasure, AdapterReport
 from embedkit.types.classification import (
     HeadTrial,
     Label,
@@ -60,6 +61,8 @@ __all__ = [
     "METRICS",
     "MODES",
     "PRECISIONS",
+    "AdapterMeasure",
+    "AdapterReport",
     "Candidate",
     "ClassifierInfo",
     "CollectionInfo",

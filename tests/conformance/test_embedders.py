@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ SLOW = {"sentence-transformers"}
 VARIANTS = {
     "minilm": ["minilm", "minilm:int8"],
     "hashing": ["hashing", "hashing?dim=64"],
+    "adapter": ["adapter:{hashing}"],
     "cohere": [
         "cohere:embed-v4.0?base_url={cohere}&dimension=256",
         "cohere:embed-english-v3.0?base_url={cohere}",
@@ -51,8 +53,10 @@ def test_embedder(
     spec: str,
     check: Callable[[Callable[[], Embedder]], None],
     on_loopback: Callable[[str], str],
+    adapter_folder: Path,
 ) -> None:
     address = on_loopback(spec).replace("{minilm}", str(locate_minilm()))
+    address = address.replace("{hashing}", str(adapter_folder))
     check(lambda: build(address))
 
 

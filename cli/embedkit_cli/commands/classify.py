@@ -32,6 +32,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_explain:explain",
         "Show why a text has a label, and what each label looks like.",
     ),
+    "adapt": (
+        "embedkit_cli.commands.classify_adapt:adapt",
+        "Learn what to add to vectors so that labels or pairs come out.",
+    ),
     "list": ("embedkit_cli.commands.classify_list:list_", "List the classifiers of the home."),
     "show": ("embedkit_cli.commands.classify_show:show", "Describe a classifier."),
     "delete": ("embedkit_cli.commands.classify_delete:delete", "Delete a classifier."),

@@ -1,0 +1,1 @@
+"""Small maps learned on top of frozen vectors: search and classification gain, the model stays."""
