@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.classification.crossfit import equal_texts
 from embedkit.classification.labels import is_missing
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.evaluation.classification import evaluate_outcomes
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from embedkit.classification.labels import LabelSet
     from embedkit.types import Keys, Mask
 
+ABSTAINING = ("abstain_below", "precision", "scope_level")
+"""Ways of answering that let it abstain."""
 SHOWN = 3
 MOST_VALUES = 30
 """Values of a column whose rows are measured by themselves."""
@@ -42,6 +45,8 @@ class Judged:
     targets : int64 array, shape (n,), or bool array, shape (n, n_labels)
     unknown : mapping of str to int
         Labels that the classifier never learned, and their rows, which are left out.
+    strange : list of str
+        The texts of these rows.
     unlabelled : int
         Rows without a label or a text, which are left out.
     """
@@ -50,6 +55,7 @@ class Judged:
     texts: list[str]
     targets: Keys | Mask
     unknown: Mapping[str, int]
+    strange: list[str]
     unlabelled: int
 
     @classmethod
@@ -69,6 +75,7 @@ class Judged:
         places: list[int] = []
         found: list[list[int]] = []
         unknown: Counter[str] = Counter()
+        aside: list[str] = []
         unlabelled = 0
         for place, (text, label) in enumerate(zip(texts, labels, strict=True)):
             if is_missing(text) or not isinstance(text, str) or is_missing(label):
@@ -76,8 +83,10 @@ class Judged:
                 continue
             told = [str(one) for one in _several(label, known)]
             strange = [one for one in told if one not in classes]
-            unknown.update(strange[:1])
-            if not strange:
+            if strange:
+                unknown.update(strange[:1])
+                aside.append(text)
+            else:
                 places.append(place)
                 found.append([classes[one] for one in told])
         if not places:
@@ -87,6 +96,7 @@ class Judged:
             [texts[place] for place in places],
             _targets(found, known),
             dict(unknown.most_common()),
+            aside,
             unlabelled,
         )
 
@@ -97,9 +107,9 @@ def evaluate_classifier(
     labels: Sequence[Any],
     *,
     subject: str = "",
-    abstain_below: float = 0.0,
     progress: Progress | None = None,
     seed: int = 0,
+    **answering: Any,
 ) -> LabelEvaluation:
     """Measure a trained classifier by labelled rows.
 
@@ -115,12 +125,14 @@ def evaluate_classifier(
         a label, and rows of labels that it never learned, are left out and counted.
     subject : str
         What a report calls it.
-    abstain_below : float
-        Count a label that is less probable than this as no answer.
     progress : callable, optional
         Called with (what, done, total).
     seed : int
         Of the resampling.
+    **answering
+        How it is to answer, as in :meth:`embedkit.Classifier.classify`: ``abstain_below``,
+        ``precision`` and ``scope_level`` let it abstain, ``coverage`` asks for prediction sets.
+        What that brings is measured too, also on rows of labels that it never learned.
 
     Raises
     ------
@@ -131,22 +143,24 @@ def evaluate_classifier(
     """
     known = classifier.fitted.labels
     judged = Judged.match(known, texts, labels)
-    said = classifier.classify(judged.texts, abstain_below=abstain_below, progress=progress)
-    folded = [fold(text) for text in judged.texts]
+    said = classifier.classify(judged.texts, progress=progress, **answering)
+    abstains = any(answering.get(name) for name in ABSTAINING)
+    examples = classifier.examples
+    learned = [] if examples is None else list(examples.texts)
+    numbers = equal_texts([*learned, *judged.texts])
+    groups = numbers[len(learned) :]
     outcomes = Outcomes.of(
         tuple(map(str, known.names)),
         judged.targets,
         said.probabilities,
         answers=said.targets,
         task=known.task,
-        abstained=said.abstained if said.abstained.any() or abstain_below else None,
+        abstained=said.abstained if abstains else None,
         sets=said.sets,
-        groups=_numbers(folded),
+        groups=groups,
     )
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
-    examples = classifier.examples
-    learned = set() if examples is None else {fold(text) for text in examples.texts}
-    seen = np.array([text in learned for text in folded], np.bool_)
+    seen = np.isin(groups, numbers[: len(learned)])
     unseen: dict[str, Any] = {}
     if seen.any() and not seen.all():
         unseen = dict(evaluate_outcomes(outcomes.take(~seen), seed=seed).measures)
@@ -156,6 +170,7 @@ def evaluate_classifier(
         seen=int(seen.sum()),
         unseen=unseen,
         unknown=judged.unknown,
+        unknown_abstained=_turned_away(classifier, judged, answering) if abstains else None,
         training=_in_training(classifier, seed),
         majority=evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures,
     )
@@ -190,7 +205,7 @@ def evaluate_training(
         answers=said.targets,
         task=known.task,
         abstained=said.abstained if abstain_below else None,
-        groups=_numbers([fold(text) for text in examples.texts]),
+        groups=equal_texts(list(examples.texts)),
     )
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
     majority = evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures
@@ -232,14 +247,11 @@ def evaluate_by(
     }
 
 
-def fold(text: str) -> str:
-    """Return a text without what does not make it another: case and blanks."""
-    return " ".join(text.casefold().split())
-
-
-def _numbers(texts: Iterable[str]) -> Keys:
-    known: dict[str, int] = {}
-    return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)
+def _turned_away(classifier: Classifier, judged: Judged, answering: Mapping[str, Any]) -> int:
+    """Return of how many rows of unknown labels nothing is said, which is the only right answer."""
+    if not judged.strange:
+        return 0
+    return int(classifier.classify(judged.strange, **answering).abstained.sum())
 
 
 def _several(label: Any, known: LabelSet) -> list[Any]:
@@ -295,10 +307,13 @@ def _notes(found: LabelEvaluation, judged: Judged, *, kept: bool) -> Iterable[st
         rows = sum(judged.unknown.values())
         names = ", ".join(map(repr, list(judged.unknown)[:SHOWN]))
         more = len(judged.unknown) - SHOWN
+        told = "it can only be wrong about them"
+        if found.unknown_abstained is not None:
+            told = f"it abstains on {found.unknown_abstained:,} of them, as it should"
         yield (
             f"{_rows(rows)} of labels that it never learned left out: {names}"
             + (f" and {more:,} more" if more > 0 else "")
-            + "; it can only be wrong about them"
+            + f"; {told}"
         )
     if found.seen == found.rows:
         yield (

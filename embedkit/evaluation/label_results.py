@@ -120,6 +120,8 @@ class LabelEvaluation:
         Measures without them; empty where there are none.
     unknown : mapping of str to int
         Labels that it never learned, and their rows, which were left out.
+    unknown_abstained : int or None
+        Of these rows, those of which nothing was said; None where it was not to abstain.
     training : mapping of name to Estimate
         What cross-validation measured in training.
     majority : mapping of name to Estimate
@@ -143,6 +145,7 @@ class LabelEvaluation:
     seen: int = 0
     unseen: Mapping[str, Estimate] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    unknown_abstained: int | None = None
     training: Mapping[str, Estimate] = field(default_factory=dict)
     majority: Mapping[str, Estimate] = field(default_factory=dict)
     places: tuple[int, ...] = field(default=(), repr=False)
@@ -188,6 +191,7 @@ class LabelEvaluation:
             "seen": self.seen,
             "unseen": _plain(self.unseen),
             "unknown": dict(self.unknown),
+            "unknown_abstained": self.unknown_abstained,
             "training": _plain(self.training),
             "majority": _plain(self.majority),
             "classes": [asdict(one) for one in self.classes],

@@ -135,6 +135,13 @@ def test_floors_and_ceilings_decide_the_exit_code(run: Run, trained: Path) -> No
     assert "did you mean 'macro-F1'?" in run(*ASKED, "--min", "macro-f=0.9", code=2).stderr
 
 
+def test_what_was_promised_is_measured(run: Run, data: Data, trained: Path) -> None:
+    measures = data(*ASKED, "--coverage", "0.8", "--scope", "0.05")["measures"]
+    assert {"set-coverage", "set-size", "answered"} <= set(measures)
+    result = run("classify", "evaluate", "--coverage", "0.8", code=2)
+    assert "--coverage needs labelled rows" in result.stderr
+
+
 def test_abstaining_is_measured(data: Data, trained: Path) -> None:
     measures = data(*ASKED, "--abstain-below", "0.999999")["measures"]
     assert measures["answered"]["mean"] == 0

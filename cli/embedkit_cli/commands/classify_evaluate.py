@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from embedkit.evaluation.label_results import LabelEvaluation
     from embedkit_cli.label_evaluations import Evaluated
 
-OF_SOURCE = ("text", "label", "by", "separator")
-"""Options that say something of a SOURCE."""
+ANSWERING = ("abstain_below", "precision", "scope_level", "coverage")
+"""Options that say how it is to answer."""
+OF_SOURCE = {
+    "text": "--text",
+    "label": "--label",
+    "by": "--by",
+    "separator": "--separator",
+    "precision": "--precision",
+    "scope_level": "--scope",
+    "coverage": "--coverage",
+}
+"""Options that need a SOURCE; what was learned from held-out rows is not measured on these."""
 
 
 @click.command(
@@ -51,9 +61,27 @@ OF_SOURCE = ("text", "label", "by", "separator")
 @click.option(
     "--abstain-below",
     type=click.FloatRange(0, 1),
-    default=0.0,
     metavar="P",
     help="Count a label that is less probable as no answer.",
+)
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="Let it abstain as often as it takes for this share to be right: is that kept?",
+)
+@click.option(
+    "--scope",
+    "scope_level",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Let it abstain on texts less typical of those trained on: 0.05.",
+)
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="Measure sets that are to hold the true label that often: is that kept?",
 )
 @click.option(
     "--min",
@@ -86,7 +114,6 @@ def evaluate(
     source: str | None,
     name: str | None,
     against: str | None,
-    abstain_below: float,
     floors: tuple[str, ...],
     ceilings: tuple[str, ...],
     plot: str | None,
@@ -101,7 +128,7 @@ def evaluate(
     """
     least, most = read_floors(floors), read_floors(ceilings)
     if source is None:
-        given = [f"--{name}" for name in OF_SOURCE if options[name] is not None]
+        given = [told for name, told in OF_SOURCE.items() if options[name] is not None]
         if given:
             raise click.UsageError(f"{given[0]} needs labelled rows: give a SOURCE")
     elif source == "-":
@@ -115,11 +142,9 @@ def evaluate(
     other = choose_classifier(session, against) if against is not None else None
     with Progress() as progress:
         if source is None:
-            evaluated, code = _trained(session, chosen, other, abstain_below, options), 0
+            evaluated, code = _trained(session, chosen, other, options), 0
         else:
-            evaluated, code = _measured(
-                session, source, chosen, other, abstain_below, options, progress
-            )
+            evaluated, code = _measured(session, source, chosen, other, options, progress)
     return max(code, _tell(session, evaluated, least, most, plot, calibration_plot, report))
 
 
@@ -161,9 +186,7 @@ def _check_ceilings(means: Mapping[str, float], most: Floors) -> int:
     return code
 
 
-def _trained(
-    session: Session, name: str, other: str | None, abstain_below: float, options: dict[str, Any]
-) -> Evaluated:
+def _trained(session: Session, name: str, other: str | None, options: dict[str, Any]) -> Evaluated:
     """Return what cross-validation said."""
     import embedkit
     from embedkit.errors import InvalidInputError
@@ -176,7 +199,9 @@ def _trained(
             continue
         opened = embedkit.classifier(each, home=session.home)
         subject = f"{each}, cross-validated in training"
-        found = evaluate_training(opened, subject=subject, abstain_below=abstain_below)
+        found = evaluate_training(
+            opened, subject=subject, abstain_below=options["abstain_below"] or 0.0
+        )
         sides.append((opened, found))
     (first, found), rest = sides[0], sides[1:]
     examples = first.examples
@@ -203,7 +228,6 @@ def _measured(
     source: str,
     name: str,
     other: str | None,
-    abstain_below: float,
     options: dict[str, Any],
     progress: Progress,
 ) -> tuple[Evaluated, int]:
@@ -224,8 +248,8 @@ def _measured(
             rows.texts,
             rows.labels,
             subject=f"{each} on {rows.source}",
-            abstain_below=abstain_below,
             progress=progress.show,
+            **{key: options[key] for key in ANSWERING if options[key]},
         )
         for each in (name, other)
     )

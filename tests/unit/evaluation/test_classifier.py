@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,6 +97,34 @@ def test_abstaining_is_counted(trained: Classifier) -> None:
     found = evaluate_classifier(trained, texts, labels, abstain_below=float(np.mean(sure)))
     assert found.measures["answered"].mean == 0.5
     assert found.measures["accuracy-answered"].mean == 1
+
+
+def test_of_labels_that_it_never_learned_nothing_is_the_right_answer(trained: Classifier) -> None:
+    texts, labels = ["my card is stolen", "a cake", "bread"], ["card", "cake", "bread"]
+    found = evaluate_classifier(trained, texts, labels, abstain_below=0.999)
+    assert (found.unknown, found.unknown_abstained) == ({"cake": 1, "bread": 1}, 2)
+    assert any("it abstains on 2 of them, as it should" in note for note in found.notes)
+    assert evaluate_classifier(trained, texts, labels).unknown_abstained is None
+
+
+def test_prediction_sets_are_measured_against_what_they_promise(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = np.array(
+        ["pay", "bill", "card", "money", "refund", "parcel", "track", "late", "post", "order"]
+    )
+    labels = rng.integers(0, 2, 400)
+    texts = [" ".join(rng.choice(words, 4, p=_mix(label))) for label in labels]
+    told = labels.tolist()
+    fitted = TextClassifier("hashing", head="logreg", home=tmp_path).fit(texts[:250], told[:250])
+    found = evaluate_classifier(fitted.classifier_, texts[250:], told[250:], coverage=0.9)
+    assert found.measures["set-coverage"].high >= 0.9
+    assert 1 <= found.measures["set-size"].mean < 2
+
+
+def _mix(label: int) -> Any:
+    """How likely each word is of a label: half of the words are three times as likely."""
+    shares = np.where((np.arange(10) < 5) == (label == 0), 3.0, 1.0)
+    return shares / shares.sum()
 
 
 def test_in_training_every_row_is_answered_by_a_head_that_had_not_seen_it(
