@@ -34,6 +34,8 @@ class Labelling(Pairing):
         column: str = "label",
         where: str | None = None,
         abstain_below: float = 0.0,
+        precision: float | None = None,
+        scope_level: float = 0.0,
         force: bool = False,
         progress: Progress | None = None,
     ) -> LabellingReport:
@@ -55,6 +57,11 @@ class Labelling(Pairing):
             SQL over the records' own columns: only these records are labelled.
         abstain_below : float
             Give no label that is less probable than this.
+        precision : float, optional
+            Abstain as often as it takes for that share of the answers to be right; see
+            :meth:`embedkit.Classifier.classify`.
+        scope_level : float
+            Give no label to texts less typical than this, such as 0.05.
         force : bool
             Write over a column that came with the records.
         progress : callable, optional
@@ -73,14 +80,15 @@ class Labelling(Pairing):
         >>> questions.classify("topics", column="topic")              # doctest: +SKIP
         >>> questions.search("money", where="topic = 'refund'")       # doctest: +SKIP
         """
-        from embedkit.classification.asking import Asking, opened
+        from embedkit.classification.asking import Asking, Wishes, opened
         from embedkit.classification.records import label_records
         from embedkit.store.derived import check_free, write_columns
 
         if not isinstance(column, str) or not column.strip():
             raise InvalidInputError("expected the name of a column, got nothing")
         started = time.monotonic()
-        asking = Asking(opened(classifier, self.home), abstain_below=abstain_below)
+        wishes = Wishes(abstain_below, precision, scope_level=scope_level)
+        asking = Asking(opened(classifier, self.home), wishes)
         types = asking.column_types(column.strip())
 
         def work(view: View) -> Labelled:
@@ -92,7 +100,8 @@ class Labelling(Pairing):
             written = write_columns(writer, types, labelled.values, force=force)
             writer.publish()
         late = len(labelled.values) - written
-        notes = [f"{late:,} records changed meanwhile: label them again"] if late else []
+        notes = [*asking.notes]
+        notes += [f"{late:,} records changed meanwhile: label them again"] if late else []
         return labelled.report(
             self.name, column.strip(), time.monotonic() - started, notes=tuple(notes)
         )

@@ -122,10 +122,19 @@ def _figures(info: ClassifierInfo) -> list[tuple[str, Any]]:
         for name, value in report.measures.items()
     ]
     found += _calibration(report.calibration)
+    if reached := [_cost(cost) for cost in info.abstaining if cost["threshold"] is not None]:
+        found.append(("to be right", "\n".join(reached)))
     found += [("set aside", f"{count(a.rows, 'row')}: {a.reason}") for a in report.set_aside]
     found += [("note", note) for note in report.notes]
     found.append(("saved in", info.path))
     return found
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    return (
+        f"{cost['precision']:.0%} of the time: abstain below {cost['threshold']:.3f}, which labels"
+        f" {cost['coverage']:.0%} of texts"
+    )
 
 
 def _calibration(figures: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -75,6 +75,7 @@ def describe(home: Path, name: str) -> ClassifierInfo:
 
     place = library.find(home, name)
     loaded = Classifier.load(place, home=home)
+    held_out = loaded.fitted.answers
     return ClassifierInfo(
         name=name,
         path=str(place),
@@ -87,6 +88,7 @@ def describe(home: Path, name: str) -> ClassifierInfo:
         bytes=library.size(place),
         report=loaded.report,
         origin=library.read_origin(place),
+        abstaining=() if held_out is None else tuple(cost.to_dict() for cost in held_out.costs()),
     )
 
 
@@ -206,6 +208,9 @@ def classify(
     *,
     text: str | Sequence[str] | None = None,
     abstain_below: float = 0.0,
+    precision: float | None = None,
+    coverage: float | None = None,
+    scope_level: float = 0.0,
     top: int = 1,
     prefix: str | None = None,
     format: str | None = None,
@@ -231,6 +236,13 @@ def classify(
         The column of the text. Default: the one that it was trained on, where it is there.
     abstain_below : float
         Give no label that is less probable than this.
+    precision : float, optional
+        Abstain as often as it takes for that share of the answers to be right; see
+        :meth:`embedkit.Classifier.classify`.
+    coverage : float, optional
+        Add the set of labels that holds the true one that often, as ``label_set``.
+    scope_level : float
+        Give no label to texts less typical than this, such as 0.05.
     top : int
         How many labels to add, the most probable first.
     prefix : str, optional
@@ -254,15 +266,15 @@ def classify(
     --------
     >>> embedkit.classify("new.csv", "labelled.csv", "topics")      # doctest: +SKIP
     """
-    from embedkit.classification.asking import Asking
+    from embedkit.classification.asking import Asking, Wishes
     from embedkit.classification.stream import Labelling, format_for, write
     from embedkit.ingest.choose import split_columns
     from embedkit.pairs.dedupe import check_places
     from embedkit_connectors import open_source
 
     folder, place = catalog.resolve_home(home), str(out)
-    opened_classifier = classifier(name, home=folder)
-    asking = Asking(opened_classifier, abstain_below=abstain_below, top=top)
+    wishes = Wishes(abstain_below, precision, coverage, scope_level, top)
+    asking = Asking(classifier(name, home=folder), wishes)
     asking.check_access()
     opened = open_source(source)
     form = format_for(opened, place, format)
@@ -275,4 +287,5 @@ def classify(
         likely=origin.text if origin is not None else (),
         prefix=prefix,
     )
+    labelling.tally.notes += asking.notes
     return write(opened, labelling, place, form, progress=progress)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedkit.errors import InvalidInputError
+from embedkit.classification.columns import Shape
+from embedkit.errors import InvalidInputError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from embedkit.classification.classifier import Classifier
@@ -35,39 +37,87 @@ def opened(classifier: str | Classifier, home: Path) -> Classifier:
     return trained
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted beside the label.
+
+    Attributes
+    ----------
+    abstain_below : float
+        Give no label that is less probable than this.
+    precision : float or None
+        Abstain as often as it takes for that share of the answers to be right.
+    coverage : float or None
+        Tell the set of labels that holds the true one that often.
+    scope_level : float
+        Give no label to texts less typical than this.
+    top : int
+        How many labels are told.
+    """
+
+    abstain_below: float = 0.0
+    precision: float | None = None
+    coverage: float | None = None
+    scope_level: float = 0.0
+    top: int = 1
+
+
 class Asking:
     """A classifier with what is wanted of its predictions.
 
     Parameters
     ----------
-    abstain_below : float
-        Give no label that is less probable than this.
-    top : int
-        How many labels are told.
+    trained : Classifier
+    wishes : Wishes
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What a person should know.
+
+    Raises
+    ------
+    InvalidInputError, UnsupportedOperationError
+        What is wanted cannot be had of this classifier.
     """
 
-    def __init__(self, trained: Classifier, *, abstain_below: float = 0.0, top: int = 1) -> None:
-        from embedkit.classification.columns import Shape
+    def __init__(self, trained: Classifier, wishes: Wishes) -> None:
         from embedkit.validate import check_k
 
         self.trained = trained
-        self._options: dict[str, Any] = {"abstain_below": abstain_below}
         labels = trained.fitted.labels
         multi = labels.task == "multi"
-        if multi and top > 1:
+        if multi and wishes.top > 1:
             raise InvalidInputError(
                 "expected one label a text where the next best are to be told",
                 do="leave --labels out: this classifier gives all that apply",
             )
-        tried = trained.classify([], **self._options)  # refuses at once what cannot be meant
-        scoped = tried.typicality is not None
+        if wishes.scope_level > 0 and trained.fitted.scope is None:
+            raise UnsupportedOperationError(
+                "this classifier has not learned which texts are like those it was trained on",
+                do="train one on vectors, or leave the scope out",
+            )
+        least = wishes.abstain_below
+        self.notes: tuple[str, ...] = ()
+        if wishes.precision is not None:
+            # Once, and not for each batch: it takes a search over all rows that were held out.
+            least = max(least, trained.threshold_for(wishes.precision))
+            self.notes = (f"no label below a probability of {least:.4f}: so that"
+                          f" {wishes.precision:.0%} of the answers are right",)  # fmt: skip
+        self._options: dict[str, Any] = {
+            "abstain_below": least,
+            "coverage": wishes.coverage,
+            "scope_level": wishes.scope_level,
+        }
+        trained.classify([], **self._options)  # refuses at once what cannot be meant
         self.shape = Shape(
             kind=labels.kind,
             multi=multi,
-            abstains=abstain_below > 0 or scoped,
-            scope=scoped,
-            sets=tried.sets is not None,
-            top=check_k(top, "labels"),
+            abstains=least > 0 or wishes.scope_level > 0,
+            typicality=trained.fitted.scope is not None,
+            scope=wishes.scope_level > 0,
+            sets=wishes.coverage is not None,
+            top=check_k(wishes.top, "labels"),
         )
 
     def ask(self, texts: Sequence[str]) -> Predictions:

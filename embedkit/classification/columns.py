@@ -35,8 +35,10 @@ class Shape:
         Whether a text may have several.
     abstains : bool
         Whether there may be texts without a label; then ``best`` says what it would have been.
-    scope : bool
+    typicality : bool
         Whether it is told how typical a text is.
+    scope : bool
+        Whether texts that are not typical get no label.
     sets : bool
         Whether there is a set of labels of which the true one is one.
     top : int
@@ -46,6 +48,7 @@ class Shape:
     kind: type = str
     multi: bool = False
     abstains: bool = False
+    typicality: bool = False
     scope: bool = False
     sets: bool = False
     top: int = 1
@@ -65,6 +68,7 @@ class Shape:
             fields.append(pa.field("label_set", pa.string(), metadata=_NESTED))
         if self.scope:
             fields.append(pa.field("in_scope", pa.bool_()))
+        if self.typicality:
             fields.append(pa.field("typicality", pa.float64()))
         return pa.schema(fields)
 
@@ -88,7 +92,7 @@ class Shape:
             columns |= self._others(predictions)
         if self.sets:
             columns["label_set"] = _sets(predictions)
-        if self.scope and predictions.typicality is not None:
+        if predictions.typicality is not None:
             columns["in_scope"] = ~predictions.foreign
             columns["typicality"] = np.round(predictions.typicality, _DECIMALS)
         return columns
@@ -132,7 +136,16 @@ def _without(values: NDArray[Any], left_out: Mask) -> NDArray[Any]:
 
 
 def _sets(predictions: Predictions) -> list[str]:
-    return [_json(prediction.labels) for prediction in predictions]
+    """Return the prediction sets, the most probable label of each first."""
+    if predictions.sets is None:
+        return []
+    names = predictions.label_set.names
+    order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
+    inside = np.take_along_axis(predictions.sets, order, 1)
+    return [
+        _json(names[i] for i in row[flags].tolist())
+        for row, flags in zip(order, inside, strict=True)
+    ]
 
 
 def _json(labels: Iterable[Any]) -> str:

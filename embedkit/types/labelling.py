@@ -51,9 +51,13 @@ class ClassifierInfo:
         What makes its vectors; empty where it reads none.
     bytes : int
         On disk.
+    report : TrainingReport
     origin : Origin or None
         What it was trained on, where that is known.
-    report : TrainingReport
+    abstaining : tuple of mappings
+        What some precisions take: ``precision``, the ``threshold`` of probability below which no
+        label is given (None where it cannot be reached), and the ``coverage``, the share of texts
+        that still get a label.
     """
 
     name: str
@@ -67,6 +71,7 @@ class ClassifierInfo:
     bytes: int
     report: TrainingReport
     origin: Origin | None = None
+    abstaining: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -81,6 +86,7 @@ class ClassifierInfo:
             "dim": self.dim,
             "bytes": self.bytes,
             "origin": None if self.origin is None else self.origin.to_dict(),
+            "abstaining": [dict(cost) for cost in self.abstaining],
             "report": self.report.to_dict(),
         }
 

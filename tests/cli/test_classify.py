@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -288,3 +289,45 @@ def test_training_on_a_collection(run: Run, data: Callable[..., Any], work: Path
     assert "which metadata is the label" in run(*words, code=2).stderr
     assert "leave --text out" in run(*words, "--text", "question", "--label", "x", code=2).stderr
     assert "for a collection" in run("classify", "train", "x", "--where", "1=1", code=2).stderr
+
+
+def test_a_wished_precision_and_sets_of_labels(
+    run: Run, data: Callable[..., Any], work: Path
+) -> None:
+    rng = random.Random(1)
+    words = {
+        "money": ["pay", "bill", "card", "refund"],
+        "post": ["parcel", "order", "late", "came"],
+    }
+    both = words["money"] + words["post"]
+    lines = ["question,topic"]
+    for i in range(400):
+        label = ("money", "post")[i % 2]
+        some = rng.choices(both if i % 12 < 2 else words[label], k=4)
+        lines.append(f"{' '.join(some)},{label}")
+    learn(run, work, text="\n".join(lines) + "\n")
+    shown = run("classify", "show", "--format", "table").stdout
+    assert "80% of the time: abstain below" in shown
+    costs = data("classify", "show")["abstaining"]
+    assert [cost["precision"] for cost in costs] == [0.8, 0.9, 0.95, 0.99]
+    command = ["classify", "predict", "train.csv", "--to", "csv"]
+    result = run(*command, "--precision", "0.9", "--sets")
+    assert "so that 90% of the answers are right" in result.stderr
+    found = rows(result.stdout)
+    for row in found:
+        assert (row["label"] == "") == (row["abstained"] == "true")
+        sure = float(row["probability"]) >= costs[1]["threshold"]
+        assert sure == (row["label"] != "")
+    assert 0 < sum(row["label"] == "" for row in found) < 120
+    given = [row for row in found if row["label"]]
+    assert sum(row["label"] == row["topic"] for row in given) >= 0.9 * len(given)
+    wide = rows(run(*command, "--coverage", "0.99").stdout)
+    narrow, wider = (sum(len(json.loads(row["label_set"])) for row in r) for r in (found, wide))
+    assert narrow < wider
+    one = data("classify", "predict", "-q", "pay the bill", "--sets")
+    assert one["label"] in one["label_set"]
+    assert "cannot be reached" in run(*command, "--precision", "0.9999", code=2).stderr
+    run("index", "train.csv", "-c", "q", "--text", "question")
+    done = data("classify", "predict", "-c", "q", "--precision", "0.9")
+    assert done["labelled"] + done["abstained"] == done["rows"] == 400
+    assert done["abstained"] > 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FILES = ("text", "output", "prefix", "form")
 RECORDS = ("column", "where")
 """Options that are for files, and for collections."""
+COVERAGE = 0.9
 
 
 @click.command(
@@ -52,6 +53,26 @@ RECORDS = ("column", "where")
     help="Give no label that is less probable.",
 )
 @click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="Abstain as often as it takes for this share of the labels to be right: 0.95.",
+)
+@click.option(
+    "--scope",
+    "scope_level",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Give no label to texts less typical of those trained on: 0.05.",
+)
+@click.option("--sets", is_flag=True, help="Add the set of labels that holds the true one.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="P",
+    help="How often it does.  [default: 0.9]",
+)
+@click.option(
     "--labels",
     "top",
     type=click.IntRange(min=1),
@@ -75,7 +96,8 @@ def predict(
     query: tuple[str, ...],
     collection: str | None,
     name: str | None,
-    abstain_below: float | None,
+    sets: bool,
+    coverage: float | None,
     top: int | None,
     **options: Any,
 ) -> int:
@@ -91,15 +113,20 @@ def predict(
             "expected one of a SOURCE, a text with --query TEXT, and a collection with -c NAME"
         )
     chosen = choose_classifier(session, name)
-    asked = {"abstain_below": abstain_below or 0.0, "top": top or 1}
+    asked = {
+        "abstain_below": options["abstain_below"] or 0.0,
+        "precision": options["precision"],
+        "scope_level": options["scope_level"] or 0.0,
+        "coverage": coverage or (COVERAGE if sets else None),
+        "top": top or 1,
+    }
     if query:
         _refuse(options, FILES + RECORDS + ("force",), "--query prints its labels")
         return _texts(session, chosen, query, asked)
     if collection is not None:
-        del asked["top"]
         _refuse(options, FILES, "a collection's records are labelled where they are")
-        if top is not None:
-            raise click.UsageError("--labels is for files: a record gets one label")
+        if asked.pop("top") > 1 or asked.pop("coverage"):
+            raise click.UsageError("--labels and --sets are for files: a record gets one label")
         return _records(session, chosen, collection, options, asked)
     _refuse(options, RECORDS, "a SOURCE is no collection")
     assert source is not None
@@ -172,15 +199,17 @@ def _rows(
 
 def _texts(session: Session, name: str, texts: tuple[str, ...], asked: dict[str, Any]) -> int:
     import embedkit
-    from embedkit.classification.asking import Asking
+    from embedkit.classification.asking import Asking, Wishes
     from embedkit_cli.output import emit
 
     if not all(text.strip() for text in texts):
         raise click.UsageError("expected a text, got nothing")
-    asking = Asking(embedkit.classifier(name, home=session.home), **asked)
+    asking = Asking(embedkit.classifier(name, home=session.home), Wishes(**asked))
     found = list(zip(texts, asking.ask(texts), strict=True))
     rows = [_row(text, prediction, asked["top"]) for text, prediction in found]
     emit(session.format, rows[0] if len(rows) == 1 else rows, lambda: _table(rows))
+    for note in asking.notes:
+        say(note)
     return 0
 
 

@@ -93,7 +93,7 @@ def test_columns_of_a_shape() -> None:
         scope_level=0.05,
         sets=np.array([[True, True], [True, False]]),
     )
-    shape = Shape(abstains=True, scope=True, sets=True, top=3)
+    shape = Shape(abstains=True, typicality=True, scope=True, sets=True, top=3)
     assert shape.table(predictions).to_pylist() == [
         {
             "label": "short", "probability": 0.8, "label_2": "long", "probability_2": 0.2,
