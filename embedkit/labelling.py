@@ -5,19 +5,25 @@ from __future__ import annotations
 import contextlib
 import time
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from embedkit.errors import ColumnError, InvalidInputError
 from embedkit.pairing import Pairing
-from embedkit.types import LabellingReport
+from embedkit.types import ClassifierInfo, LabellingReport
 
 if TYPE_CHECKING:
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.records import Labelled
     from embedkit.ingest.stage import Progress
+    from embedkit.protocols import Embedder
     from embedkit.store.columns import Column
     from embedkit.store.view import View
     from embedkit.store.writer import Writer
+
+
+_SHARED = 8192
+"""Vectors that are put into the cache together."""
 
 
 class Labelling(Pairing):
@@ -105,6 +111,95 @@ class Labelling(Pairing):
         return labelled.report(
             self.name, column.strip(), time.monotonic() - started, notes=tuple(notes)
         )
+
+    def train(
+        self,
+        name: str,
+        label: str,
+        *,
+        where: str | None = None,
+        multi_label: bool = False,
+        separator: str = ";",
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> ClassifierInfo:
+        """Train a classifier on the records whose metadata holds a label.
+
+        It is kept in the collection's home under a name, in place of the one that has it. Texts are
+        embedded only where the collection has no vectors of them that will do.
+
+        Parameters
+        ----------
+        label : str
+            The metadata column.
+        where : str, optional
+            SQL over the records' own columns: learn from these only.
+        multi_label : bool
+            Whether a record may have several labels.
+        separator : str
+            What stands between them, where they are not a list.
+        progress : callable, optional
+            Called with (what, done, total).
+        **options
+            Of :class:`embedkit.TextClassifier`; ``embedder`` is by default the collection's.
+
+        Raises
+        ------
+        CollectionNotFoundError, ColumnError, FilterError, InvalidInputError, StorageError
+        UnknownBackendError, MissingDependencyError
+        """
+        from embedkit.classification.api import train_rows
+        from embedkit.classification.labelled import How, read_labelled_records
+
+        how = How(multi_label, separator)
+        rows = read_labelled_records(self, label, where=where, how=how)
+        options.setdefault("embedder", self.spec)
+        if isinstance(options["embedder"], str):
+            self.share_vectors(rows.texts, options["embedder"])
+        return train_rows(rows, name, self.home, kind="collection", progress=progress, **options)
+
+    @property
+    def spec(self) -> str | Embedder:
+        """What embeds texts as this collection's were, by name where it has one.
+
+        Raises
+        ------
+        UnsupportedOperationError
+            The collection holds vectors of the user's own.
+        """
+        from embedkit.store.manifest import OBJECT, OWN_VECTORS
+
+        known = self._existing().manifest.model.spec
+        return self.embedder if known in (OBJECT, OWN_VECTORS) else known
+
+    def share_vectors(self, texts: Sequence[str], embedder: str) -> int:
+        """Put vectors that the collection has into the home's cache, to classify by.
+
+        Returns
+        -------
+        int
+            Of how many different texts. Where another model, or one that makes other vectors of
+            texts that are to be classified, is meant, none.
+        """
+        import numpy as np
+
+        from embedkit.classification.embedding import open_embedder
+        from embedkit.store.vectors import content_key
+
+        made: Any = open_embedder(embedder, self.home)
+        view = self._existing()
+        same = made.model_id == view.manifest.model.model_id
+        if not same or made.tells_apart("classification"):
+            return 0
+        by_key = {content_key(text): text for text in texts}
+        found = self._read(lambda view: view.vectors.find(list(by_key))) if by_key else {}
+        listed = list(found.items())
+        for start in range(0, len(listed), _SHARED):
+            some = listed[start : start + _SHARED]
+            rows = np.array([row for _, row in some], np.int64)
+            vectors = np.array(view.vectors.matrix[rows], np.float32)
+            made.keep([by_key[key] for key, _ in some], vectors, input_type="classification")
+        return len(listed)
 
     def column(
         self, name: str, *, where: str | None = None

@@ -26,7 +26,7 @@ from embedkit.types import Reject
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from embedkit.collection import Collection
+    from embedkit.labelling import Labelling
     from embedkit.types import Keys
 
 Label: TypeAlias = str | tuple[str, ...]
@@ -190,7 +190,7 @@ def read_labelled(
 
 
 def read_labelled_records(
-    collection: Collection,
+    collection: Labelling,
     label: str,
     *,
     where: str | None = None,

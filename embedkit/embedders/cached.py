@@ -145,6 +145,16 @@ class CachedEmbedder:
             return np.empty(0, "V16")  # nothing of this model is there, and asking would cost
         return np.concatenate([self.cache.contents(space) for space in self._spaces(input_type)])
 
+    def keep(self, texts: Sequence[str], vectors: Vectors, *, input_type: InputType) -> None:
+        """Keep vectors that this embedder made of texts and that came from elsewhere.
+
+        Parameters
+        ----------
+        vectors : float32 array, shape (n, dim)
+        """
+        (space,) = self._spaces(input_type)[-1:]
+        self.cache.put(space, [content_key(text) for text in texts], vectors)
+
     def check_access(self) -> None:
         """Refuse what the embedder behind refuses before any work is done.
 

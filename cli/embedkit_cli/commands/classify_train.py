@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,7 +56,6 @@ def train(
     collection: str | None,
     name: str | None,
     where: str | None,
-    embedder: str | None,
     force: bool,
     **options: Any,
 ) -> int:
@@ -78,8 +78,8 @@ def train(
         say_waiting()
     named = library.check_name(name) if name is not None else None
     with Progress() as progress:
-        rows, stem = _read(session, source, collection, where, options, progress)
-        kept = named or stem
+        read = _read(session, source, collection, where, options, progress)
+        rows, kept = read.rows, named or read.name
         kind = "file" if collection is None else "collection"
         _check_free(session, kept, rows, kind, force=force)
         info = train_rows(
@@ -88,7 +88,7 @@ def train(
             session.home,
             kind=kind,
             progress=progress.show,
-            embedder=_embedder(session, embedder, collection),
+            embedder=read.embedder,
             **_choices(options),
         )
     for told in (*rows.set_aside(), *rows.notes):
@@ -98,6 +98,15 @@ def train(
     return 1 if rows.failed else 0
 
 
+@dataclass(slots=True)
+class _Read:
+    """Labelled rows, the name that their classifier has by default, and what is to embed them."""
+
+    rows: LabelledRows
+    name: str
+    embedder: Any
+
+
 def _read(
     session: Session,
     source: str | None,
@@ -105,26 +114,39 @@ def _read(
     where: str | None,
     options: dict[str, Any],
     progress: Progress,
-) -> tuple[LabelledRows, str]:
-    """Return the labelled rows, and the name that the classifier has by default."""
-    from embedkit.classification.labelled import read_labelled, read_labelled_records
+) -> _Read:
+    from embedkit.classification.labelled import read_labelled
     from embedkit_connectors import open_source
 
     text, label, how = options.pop("text"), options.pop("label"), _how(options)
+    embedder = options.pop("embedder")
     if collection is not None:
-        import embedkit
-        from embedkit_cli.choose import choose
-
         if text is not None:
             raise click.UsageError("a collection has its texts already: leave --text out")
         if label is None:
             raise click.UsageError("expected --label COLUMN: which metadata is the label?")
-        with embedkit.open(choose(session, collection), home=session.home) as opened:
-            return read_labelled_records(opened, label, where=where, how=how), opened.name
-    opened_source = open_source(source)
-    rows = read_labelled(opened_source, text=text, label=label, how=how, progress=progress.show)
-    stem = re.sub(r"[^\w.-]+", "-", opened_source.stem).strip("-._")[:100].rstrip(".")
-    return rows, stem or "classifier"
+        return _read_records(session, collection, label, where, how, embedder)
+    opened = open_source(source)
+    rows = read_labelled(opened, text=text, label=label, how=how, progress=progress.show)
+    stem = re.sub(r"[^\w.-]+", "-", opened.stem).strip("-._")[:100].rstrip(".")
+    chosen = embedder or session.settings.embedder or "minilm"
+    return _Read(rows, stem or "classifier", chosen)
+
+
+def _read_records(
+    session: Session, collection: str, label: str, where: str | None, how: How, embedder: str | None
+) -> _Read:
+    """Read records; their vectors serve, where they are of the same model."""
+    import embedkit
+    from embedkit.classification.labelled import read_labelled_records
+    from embedkit_cli.choose import choose
+
+    with embedkit.open(choose(session, collection), home=session.home) as opened:
+        rows = read_labelled_records(opened, label, where=where, how=how)
+        chosen = embedder or opened.spec
+        if isinstance(chosen, str):
+            opened.share_vectors(rows.texts, chosen)
+        return _Read(rows, opened.name, chosen)
 
 
 def _how(options: dict[str, Any]) -> How:
@@ -151,18 +173,6 @@ def _choices(options: dict[str, Any]) -> dict[str, Any]:
     if options["budget"] is not None:
         made["budget"] = options["budget"]
     return made
-
-
-def _embedder(session: Session, asked: str | None, collection: str | None) -> str:
-    """Return the embedder: as asked, that of the collection, what settings say, or the default."""
-    if asked is None and collection is not None:
-        import embedkit
-
-        with embedkit.open(collection, home=session.home) as opened:
-            spec = opened.info().embedder
-        if not spec.startswith("("):
-            return spec
-    return asked or session.settings.embedder or "minilm"
 
 
 def _check_free(session: Session, name: str, rows: LabelledRows, kind: str, *, force: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -152,23 +153,23 @@ def test_cells_that_are_no_text(tmp_path: Path) -> None:
     assert numbers.texts == ["12", "13"]
 
 
-def test_labels_of_a_collection(opened: Callable[..., object]) -> None:
+def test_labels_of_a_collection(opened: Callable[..., Any]) -> None:
     collection = opened()
-    collection.index(  # type: ignore[attr-defined]
+    collection.index(
         [
             {"id": "a", "text": "how do I pay", "topic": "money", "n": 1},
             {"id": "b", "text": "where is it", "topic": "post", "n": 2},
             {"id": "c", "text": "pay later", "topic": None, "n": 2},
         ]
     )
-    rows = read_labelled_records(collection, "Topic")  # type: ignore[arg-type]
+    rows = read_labelled_records(collection, "Topic")
     assert (rows.label, rows.ids, rows.labels) == ("topic", ["a", "b"], ["money", "post"])
     assert (rows.rows, rows.unlabelled) == (3, 1)
-    assert read_labelled_records(collection, "n").labels == ["1", "2", "2"]  # type: ignore[arg-type]
-    some = read_labelled_records(collection, "topic", where="n = 2")  # type: ignore[arg-type]
+    assert read_labelled_records(collection, "n").labels == ["1", "2", "2"]
+    some = read_labelled_records(collection, "topic", where="n = 2")
     assert some.ids == ["b"]
     with pytest.raises(ColumnError, match="did you mean 'topic'"):
-        read_labelled_records(collection, "topics")  # type: ignore[arg-type]
+        read_labelled_records(collection, "topics")
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text(min_size=1)))

@@ -184,3 +184,30 @@ def test_several_labels_become_json(opened: Callable[..., Any], home: Path) -> N
         done = collection.classify(made)
         assert sorted(collection.get("r5").metadata["label"]) == ["late", "post"]
         assert done.labelled == 8
+
+
+def test_training_on_a_collection_embeds_nothing(
+    opened: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedkit.embedders.hashing import HashingEmbedder
+
+    given = [row | {"topic": "money" if row["text"] in MONEY else "post"} for row in rows()]
+    with opened() as collection:
+        collection.index(given)
+        sent: list[str] = []
+        original = HashingEmbedder._embed
+
+        def log(self: HashingEmbedder, texts: list[str], input_type: Any) -> Any:
+            sent.extend(texts)
+            return original(self, texts, input_type)
+
+        monkeypatch.setattr(HashingEmbedder, "_embed", log)
+        info = collection.train("topics", "topic", head="logreg", where="n > 0")
+        assert (info.report.rows, info.embedder) == (7, "hashing")
+        assert sent == []
+        assert info.origin is not None
+        assert (info.origin.source, info.origin.kind) == ("q", "collection")
+        other = collection.train("other", "topic", head="logreg", embedder="hashing?dim=64")
+        assert len(sent) == 8
+        assert other.dim == 64
+        assert collection.classify("topics").labelled == 8
