@@ -164,6 +164,11 @@ ROWS: tuple[Row, ...] = (
         "linear SVM on words and vectors side by side", ("numpy", "scipy", "sklearn"),
     ),
     Row(
+        "head", "kernel", "embedkit.classification.heads.kernel:KernelHead",
+        "kernel ridge regression on words and vectors at once, up to 16,000 rows",
+        ("numpy", "scipy"),
+    ),
+    Row(
         "head", "majority", "embedkit.classification.heads.majority:MajorityHead",
         "the most frequent class, whatever the text", ("numpy",),
     ),

@@ -75,6 +75,19 @@ class BaseHead(ABC):
         ------
         InvalidInputError, DimensionMismatchError
         """
+        self.check_fit(inputs, targets, n_classes, weights)
+        # Solvers take thousands of small products, between which threads would but wait.
+        with single_threaded_products():
+            self._fit(inputs, targets, weights, seed)
+
+    def check_fit(
+        self,
+        inputs: Inputs,
+        targets: Keys,
+        n_classes: int,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Refuse what cannot be learned from, as ``fit`` does, and note the widths."""
         if n_classes < 2:
             raise InvalidInputError(f"expected at least two classes, got {n_classes}")
         if not len(inputs):
@@ -85,10 +98,9 @@ class BaseHead(ABC):
             )
         if targets.min() < 0 or targets.max() >= n_classes:
             raise InvalidInputError(f"expected classes in [0, {n_classes}), got others")
+        if weights is not None and (weights.shape != targets.shape or not weights.min() > 0):
+            raise InvalidInputError("expected a weight above 0 for each row")
         self.n_classes, self.dim = n_classes, inputs.dim
-        # Solvers take thousands of small products, between which threads would but wait.
-        with single_threaded_products():
-            self._fit(inputs, targets, weights, seed)
 
     def scores(self, inputs: Inputs) -> NDArray[np.float64]:
         """Return how much each row is like each class, shape (n, n_classes), larger is more.

@@ -1,9 +1,8 @@
-"""Words and pieces of words as features: what TF-IDF sees of a text.
+"""Words as features: what TF-IDF sees of a text.
 
 It does what ``sklearn.feature_extraction.text.TfidfVectorizer`` does with ``sublinear_tf=True``,
 and the tests hold the two equal. It is our own because a classifier that predicts should not have
-to import scikit-learn (more than a second), and because the pieces of a word are found once, not
-each time the word occurs.
+to import scikit-learn, which takes more than a second, and because unknown words may count.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,9 +20,7 @@ from embedkit.classification.state import State
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Unit = Literal["words", "pieces"]
-WORDS, PIECES = (1, 2), (2, 5)
-"""Lengths that are counted: words in a row, and characters of a piece."""
+Unit = Literal["words", "singles"]
 MOST = 150_000
 """Features that are kept, the most frequent ones."""
 MANY_TEXTS = 20_000
@@ -36,9 +33,13 @@ class TextFeatures:
 
     Parameters
     ----------
-    unit : "words" or "pieces"
-        Words and marks, alone and in pairs; or the pieces of 2 to 5 characters of every word with
-        a blank on each side.
+    unit : "words" or "singles"
+        Words and marks alone and in pairs, or alone only.
+    least : int
+        Texts that must have a feature for it to be kept.
+    unknown : bool
+        Whether features that are not kept count where a row is brought to length 1: a text of
+        which one word in ten is known is then not taken for one of that word.
 
     Source
     ------
@@ -46,10 +47,13 @@ class TextFeatures:
     by ``sklearn.feature_extraction.text.TfidfTransformer``.
     """
 
-    def __init__(self, unit: Unit = "words") -> None:
-        self.unit = unit
+    def __init__(self, unit: Unit = "words", *, least: int = 1, unknown: bool = False) -> None:
+        self.unit: Unit = unit
+        self.least, self.unknown = least, unknown
+        self._of = _words if unit == "words" else _singles
         self._places: dict[str, int] = {}
         self._idf = np.empty(0, np.float32)
+        self._rare = 0.0
 
     def __len__(self) -> int:
         return len(self._idf)
@@ -64,20 +68,27 @@ class TextFeatures:
             without any has a row of zeros.
         """
         found: dict[str, int] = {}
-        counts = _count(self._grams(texts, found, grow=True), len(found))
+        rows = ([found.setdefault(gram, len(found)) for gram in self._of(text)] for text in texts)
+        counts = _count(rows, found)
         frequency = np.bincount(counts.indices, minlength=len(found))
         names = sorted(found, key=lambda name: name)
         order = np.fromiter((found[name] for name in names), np.int64, len(names))
-        keep = _kept(frequency[order], len(texts))
+        keep = self._kept(frequency[order], len(texts))
         order, names = order[keep], [names[i] for i in keep.tolist()]
         self._places = {name: place for place, name in enumerate(names)}
         idf = np.log((1 + len(texts)) / (1 + frequency[order])) + 1
         self._idf = idf.astype(np.float32)
-        return self._weighted(counts[:, order])
+        self._rare = float(np.log(1 + len(texts)) + 1)
+        dropped = np.setdiff1d(np.arange(len(found)), order) if self.unknown else order[:0]
+        return self._weighted(counts[:, order], counts[:, dropped].sum(axis=1))
 
     def transform(self, texts: Sequence[str]) -> Any:
         """Return the features of texts, shape (n, n_features), as ``fit`` does."""
-        return self._weighted(_count(self._grams(texts, self._places, grow=False), len(self)))
+        known, last = self._places, len(self)
+        rows = ([known.get(gram, last) for gram in self._of(text)] for text in texts)
+        counts = _count(rows, range(last + 1))
+        unknown = counts[:, [last]].sum(axis=1) * self.unknown
+        return self._weighted(counts[:, :last], unknown)
 
     def state(self) -> State:
         """Return what was learned."""
@@ -87,13 +98,15 @@ class TextFeatures:
             len(self._places),
         )
         names = "".join(self._places).encode("utf-8", "surrogatepass")
+        facts = {"unit": self.unit, "unknown": self.unknown, "rare": self._rare}
         blob: NDArray[Any] = np.frombuffer(names, np.uint8)
-        return State({"unit": self.unit}, {"names": blob, "lengths": lengths, "idf": self._idf})
+        return State(facts, {"names": blob, "lengths": lengths, "idf": self._idf})
 
     @classmethod
     def restored(cls, state: State) -> TextFeatures:
         """Return what ``state`` came from."""
-        features = cls(state.facts["unit"])
+        features = cls(state.facts["unit"], unknown=bool(state.facts["unknown"]))
+        features._rare = float(state.facts["rare"])
         names, start = state.arrays["names"].tobytes(), 0
         for place, length in enumerate(state.arrays["lengths"].tolist()):
             name = names[start : start + length].decode("utf-8", "surrogatepass")
@@ -102,85 +115,48 @@ class TextFeatures:
         features._idf = state.arrays["idf"]
         return features
 
-    def _grams(
-        self, texts: Sequence[str], places: dict[str, int], *, grow: bool
-    ) -> Iterable[array[int]]:
-        """Yield the places of the features of each text, as often as it has them."""
-        of = _words if self.unit == "words" else _Pieces(places, grow)
-        for text in texts:
-            if isinstance(of, _Pieces):
-                yield of(text)
-            elif grow:
-                yield array("i", [places.setdefault(gram, len(places)) for gram in of(text)])
-            else:
-                yield array("i", [places[gram] for gram in of(text) if gram in places])
+    def _kept(self, frequency: NDArray[np.int64], texts: int) -> NDArray[np.int64]:
+        """Return the places of the features worth keeping, in order."""
+        least = max(self.least, 2 if texts >= MANY_TEXTS else 1)
+        keep = np.flatnonzero(frequency >= least)
+        if len(keep) > MOST:
+            keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[:MOST]])
+        return keep
 
-    def _weighted(self, counts: Any) -> Any:
+    def _weighted(self, counts: Any, unknown: Any) -> Any:
         from scipy import sparse
 
         values = (1 + np.log(counts.data)) * self._idf[counts.indices]
-        squares = np.bincount(_rows(counts), weights=values**2, minlength=counts.shape[0])
+        own = np.bincount(_rows(counts), weights=values**2, minlength=counts.shape[0])
+        # Each unknown word is taken for a word of its own that no text had before.
+        squares = own + self._rare**2 * np.asarray(unknown, np.float64).ravel()
         values /= np.sqrt(squares)[_rows(counts)]
         parts = (values.astype(np.float32), counts.indices, counts.indptr)
         return sparse.csr_array(parts, shape=counts.shape)
 
 
-class _Pieces:
-    """The places of the pieces of a text; those of each word are looked up once."""
-
-    def __init__(self, places: dict[str, int], grow: bool) -> None:
-        self._places, self._grow = places, grow
-        self._known: dict[str, array[int]] = {}
-
-    def __call__(self, text: str) -> array[int]:
-        found: array[int] = array("i")
-        for word in text.lower().split():
-            pieces = self._known.get(word)
-            if pieces is None:
-                pieces = self._known[word] = self._of(word)
-            found.extend(pieces)
-        return found
-
-    def _of(self, word: str) -> array[int]:
-        places, padded = self._places, f" {word} "
-        grams = []
-        for n in range(PIECES[0], PIECES[1] + 1):
-            if n >= len(padded):
-                grams.append(padded)
-                break
-            grams += [padded[i : i + n] for i in range(len(padded) - n + 1)]
-        if self._grow:
-            return array("i", [places.setdefault(gram, len(places)) for gram in grams])
-        return array("i", [places[gram] for gram in grams if gram in places])
+def _singles(text: str) -> list[str]:
+    return _TOKEN.findall(text.lower())
 
 
 def _words(text: str) -> list[str]:
-    tokens = _TOKEN.findall(text.lower())
+    tokens = _singles(text)
     return tokens + [f"{a} {b}" for a, b in itertools.pairwise(tokens)]
 
 
-def _count(grams: Iterable[array[int]], width: int) -> Any:
-    """Return how often each row has each feature; ``width`` may grow while grams are found."""
+def _count(rows: Iterable[list[int]], features: Sized) -> Any:
+    """Return how often each row has each feature; there may be more when the rows are through."""
     from scipy import sparse
 
     places, ends = array("i"), [0]
-    for row in grams:
+    for row in rows:
         places.extend(row)
         ends.append(len(places))
     indices = np.array(places, np.int32)
-    width = max(width, int(indices.max()) + 1 if len(indices) else 0)
     parts = (np.ones(len(indices), np.float32), indices, np.array(ends, np.int32))
-    counts = sparse.csr_array(parts, shape=(len(ends) - 1, width))
+    counts = sparse.csr_array(parts, shape=(len(ends) - 1, len(features)))
     counts.sum_duplicates()
     return counts
-
-
-def _kept(frequency: NDArray[np.int64], texts: int) -> NDArray[np.int64]:
-    """Return the places of the features worth keeping, in order."""
-    keep = np.flatnonzero(frequency > (1 if texts >= MANY_TEXTS else 0))
-    if len(keep) > MOST:
-        keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[:MOST]])
-    return keep
 
 
 def _rows(counts: Any) -> NDArray[np.int64]:
