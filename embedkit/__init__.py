@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.estimator import TextClassifier
     from embedkit.classification.predictions import Predictions
+    from embedkit.classification.zero_shot import zero_shot
     from embedkit.collection import Collection
     from embedkit.errors import EmbedkitError
     from embedkit.evaluation.calibrating import calibrate
@@ -122,6 +123,7 @@ _WHERE = {
     "Classifier": "classification.classifier",
     "TextClassifier": "classification.estimator",
     "Predictions": "classification.predictions",
+    "zero_shot": "classification.zero_shot",
     "FineTuned": "finetuning.report",
     "Collection": "collection",
     "EmbedkitError": "errors",
@@ -224,6 +226,7 @@ __all__ = [
     "open",
     "reranker",
     "train",
+    "zero_shot",
 ]
 
 

@@ -178,6 +178,10 @@ ROWS: tuple[Row, ...] = (
         ("numpy", "scipy"),
     ),
     Row(
+        "head", "zeroshot", "embedkit.classification.heads.zeroshot:ZeroShotHead",
+        "the label whose description is nearest; needs no labelled text", ("numpy",),
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.classification.calibration_maps import MAPS, Map, PerLabel, log_softmax
+from embedkit.classification.calibration_maps import MAPS, Map, PerLabel, Temperature, log_softmax
 from embedkit.classification.calibration_report import CalibrationReport, MapTrial
 from embedkit.classification.reliability import (
     calibration_error,
@@ -61,6 +61,13 @@ class Calibrator:
         self._map: Map | PerLabel | None = None
         self._n_labels = 0
         self._least = 0.0
+
+    @classmethod
+    def as_they_are(cls, n_labels: int) -> Calibrator:
+        """Return one that takes scores for log-probabilities: where no row tells more."""
+        made = cls()
+        made._map, made._n_labels = Temperature(), n_labels
+        return made
 
     def fit(
         self,
@@ -184,13 +191,13 @@ class Calibrator:
         ------
         NotFittedError
         """
-        if self._map is None or self._report is None:
+        if self._map is None:
             raise _untaught()
         facts = {
             "task": self._task,
             "n_labels": self._n_labels,
             "least": self._least,
-            "report": self._report.to_dict(),
+            "report": None if self._report is None else self._report.to_dict(),
         }
         return State.join({"own": State(facts), "map": self._map.state()})
 
@@ -199,9 +206,11 @@ class Calibrator:
         facts = state.facts["own"]
         self._task, self._n_labels = facts["task"], facts["n_labels"]
         self._least = facts["least"]
-        self._report = CalibrationReport.from_dict(facts["report"])
+        report = facts["report"]
+        self._report = None if report is None else CalibrationReport.from_dict(report)
         self._crossed = None
-        self._map = PerLabel() if self._task == "multi" else MAPS[self._report.name]()
+        name = Temperature.name if self._report is None else self._report.name
+        self._map = PerLabel() if self._task == "multi" else MAPS[name]()
         self._map.restore(state.part("map"))
 
     def _tame(self, values: Floats) -> Floats:
