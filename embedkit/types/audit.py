@@ -172,8 +172,11 @@ class Suggestion:
         By how much ``likely`` is more probable than ``second``.
     nearest : float
         Cosine with the nearest labelled row.
-    why : {"out of scope", "uncertain"}
-        Unlike all labelled rows, or between two labels.
+    stands_for : int
+        How many unlabelled rows are nearer to it than to any labelled or suggested one, itself
+        included.
+    why : {"out of scope", "uncertain", "typical"}
+        Unlike all labelled rows; between two labels; or much like many that are not labelled yet.
     """
 
     rank: int
@@ -185,6 +188,7 @@ class Suggestion:
     second: str
     margin: float
     nearest: float
+    stands_for: int
     why: str
 
 

@@ -63,7 +63,7 @@ TABLES = (
     show_default=True,
     help="Least cosine of texts that are nearly equal.",
 )
-@click.option("--head", metavar="SPEC", help="What is cross-validated.  [default: logreg]")
+@click.option("--head", metavar="SPEC", help="What is cross-validated.  [default: joined]")
 @click.option(
     "--folds",
     type=click.IntRange(min=2),
@@ -72,6 +72,12 @@ TABLES = (
     help="Of cross-validation.",
 )
 @click.option("--embedder", metavar="SPEC", help="What embeds the texts.  [default: minilm]")
+@click.option(
+    "--errors",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Tell the N likeliest label errors.  [default: as many as are likely]",
+)
 @click.option(
     "--max-errors",
     metavar="N",
@@ -97,6 +103,7 @@ def audit(
     head: str | None,
     folds: int,
     embedder: str | None,
+    errors: int | None,
     max_errors: int | None,
 ) -> int:
     """Find what is wrong with labelled rows, before a classifier learns it.
@@ -130,6 +137,7 @@ def audit(
             near=near,
             next=wanted,
             folds=folds,
+            errors=errors,
             home=session.home,
             progress=progress.show,
             **({} if head is None else {"head": head}),

@@ -85,7 +85,7 @@ def spellings(counts: dict[str, int]) -> list[Spelling]:
     told = []
     folded: dict[str, list[str]] = defaultdict(list)
     for label in counts:
-        folded[fold(label)].append(label)
+        folded[fold(label).replace(" ", "")].append(label)
     for alike in folded.values():
         told += [
             _spelling(counts, one, other, "case, blanks or punctuation")

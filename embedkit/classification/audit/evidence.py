@@ -10,15 +10,20 @@ import numpy as np
 
 from embedkit.classification.audit.folding import group_equal
 from embedkit.classification.audit.noise import Noise, learn_noise
-from embedkit.classification.crossfit import crossfit
+from embedkit.classification.crossfit import crossfit, folds_of
 from embedkit.classification.fitted import make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.errors import InvalidInputError
+from embedkit.protocols import Head
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedkit.types import Keys, Vectors
+
+LARGE = 20_000
+"""Rows beyond which there are few folds, and each learns from so many rows of the others."""
+LARGE_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +90,7 @@ def gather(
         )
     place = {name: i for i, name in enumerate(names)}
     targets = np.fromiter((place[label] for label in labels), np.int64, len(labels))
-    scores = crossfit(
-        lambda: make_head(head, "single"),
-        Inputs(texts, vectors),
-        targets,
-        len(names),
-        folds=min(folds, len(texts)),
-        seed=seed,
-    )
+    scores = _unseen(head, Inputs(texts, vectors), targets, len(names), folds, seed)
     noise = learn_noise(scores, targets, seed=seed)
     return Evidence(
         texts,
@@ -106,3 +104,41 @@ def gather(
         noise.probabilities(scores),
         noise.wrong(scores, targets),
     )
+
+
+def _unseen(
+    head: str, inputs: Inputs, targets: Keys, n_classes: int, folds: int, seed: int
+) -> NDArray[np.float64]:
+    """Return the scores of each row by a head that had not seen it, shape (n, n_classes)."""
+    if len(inputs) <= LARGE:
+        few = min(folds, len(inputs))
+        return crossfit(
+            lambda: make_head(head, "single"), inputs, targets, n_classes, folds=few, seed=seed
+        )
+    place = folds_of(inputs.texts, targets, LARGE_FOLDS, seed=seed)
+    rng = np.random.default_rng(seed)
+    out = np.empty((len(inputs), n_classes))
+    for fold in range(int(place.max()) + 1):
+        held = np.flatnonzero(place == fold)
+        learned = np.sort(rng.permutation(np.flatnonzero(place != fold))[:LARGE])
+        made = make_head(head, "single")
+        made.fit(inputs.take(learned), targets[learned], n_classes, seed=seed)
+        for start in range(0, len(held), LARGE):
+            some = held[start : start + LARGE]
+            out[some] = made.scores(inputs.take(some))
+    return out
+
+
+def fit_all(evidence: Evidence, head: str, *, seed: int = 0) -> Head:
+    """Return a head that learned from the rows, from a random LARGE of them where there are more.
+
+    Rows are learned from as they are labelled, right or wrong.
+    """
+    made: Head = make_head(head, "single")
+    inputs = Inputs(evidence.texts, evidence.vectors)
+    targets = evidence.targets
+    if len(inputs) > LARGE:
+        some = np.sort(np.random.default_rng(seed).permutation(len(inputs))[:LARGE])
+        inputs, targets = inputs.take(some), targets[some]
+    made.fit(inputs, targets, len(evidence.names), seed=seed)
+    return made

@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 NEIGHBOURS = 10
 
 
-def label_errors(evidence: Evidence) -> tuple[list[LabelError], float | None]:
-    """Return the rows to look at, the likeliest error first, and their expected precision."""
+def label_errors(
+    evidence: Evidence, most: int | None = None
+) -> tuple[list[LabelError], float | None]:
+    """Return the rows to look at, the likeliest error first, and their expected precision.
+
+    Parameters
+    ----------
+    most : int, optional
+        So many, however unlikely to be wrong; otherwise those of :func:`.noise.cut`.
+    """
     rows = cut(evidence.wrong)
+    if most is not None:
+        rows = np.argsort(-evidence.wrong, kind="stable")[:most]
     if not len(rows):
         return [], None
     own = evidence.groups

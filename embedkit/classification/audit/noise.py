@@ -119,7 +119,7 @@ def cut(wrong: NDArray[np.float64]) -> Keys:
 
 
 def _rate(logit: float) -> float:
-    return float(_MOST_NOISE / (1 + np.exp(-logit)))
+    return float(_MOST_NOISE / (1 + np.exp(min(-logit, 700.0))))
 
 
 def _log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:

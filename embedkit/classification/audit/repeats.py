@@ -1,4 +1,4 @@
-"""Rows of equal or much the same text, in one table or in two.
+"""Rows of equal or much the same text.
 
 Equal means equal but for case, blanks and punctuation (:func:`.folding.fold`). Near means a cosine
 of at least the threshold, found by the exact join of :mod:`embedkit.pairs.join`.
@@ -6,20 +6,16 @@ of at least the threshold, found by the exact join of :mod:`embedkit.pairs.join`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.classification.audit.evidence import Evidence
-from embedkit.classification.audit.folding import fold
-from embedkit.pairs.join import HIGH, WIDE, Found, Join, Task, together
-from embedkit.pairs.workers import workers
-from embedkit.types.audit import Leak, Repeat
+from embedkit.pairs.join import Found, Join, together
+from embedkit.types.audit import Repeat
 
 if TYPE_CHECKING:
-    from embedkit.classification.audit.rows import HeldOut
-    from embedkit.types import Keys, Mask, Scores
+    from embedkit.types import Keys
 
 MOST = 10_000
 """Near pairs of each kind that are told, the nearest first."""
@@ -122,61 +118,3 @@ def _repeat(evidence: Evidence, kind: str, cosine: float, row: int, other: int) 
         other_text=evidence.texts[other],
         other_label=evidence.names[evidence.targets[other]],
     )
-
-
-def leaks(evidence: Evidence, test: HeldOut, threshold: float) -> tuple[list[Leak], Mask]:
-    """Return the test rows that the training rows hold too, and which they are, shape (n_test,).
-
-    Each is told once, with an equal training row where there is one, else with the nearest. The
-    surest come first.
-    """
-    first: dict[str, int] = {}
-    for row, text in enumerate(evidence.texts):
-        first.setdefault(fold(text), row)
-    partner = np.array([first.get(fold(text), -1) for text in test.texts], np.int64)
-    cosine = np.where(partner >= 0, 1.0, 0.0).astype(np.float32)
-    equal = partner >= 0
-    n = len(evidence)
-    vectors = np.concatenate((evidence.vectors, test.vectors))
-    join = Join(vectors, None, threshold)
-    with workers() as run:
-        for found in run(_across(join, n)):
-            rows = found.right - n
-            better = ~equal[rows] & (found.scores > cosine[rows])
-            _raise(cosine, partner, rows[better], found.left[better], found.scores[better])
-    leaked = partner >= 0
-    rows = np.flatnonzero(leaked)
-    rows = rows[np.lexsort((rows, -cosine[rows], ~equal[rows]))]
-    told = [
-        Leak(
-            kind="equal" if equal[row] else "near",
-            cosine=round(float(cosine[row]), 4),
-            test_line=int(test.lines[row]),
-            test_text=test.texts[row],
-            test_label=test.labels[row] if test.labels else "",
-            train_line=int(evidence.lines[partner[row]]),
-            train_text=evidence.texts[partner[row]],
-            train_label=evidence.names[evidence.targets[partner[row]]],
-        )
-        for row in rows.tolist()
-    ]
-    return told, leaked
-
-
-def _across(join: Join, n: int) -> Iterator[Task]:
-    """Yield what finds the pairs of one of the first n rows and one of the rest."""
-    total = len(join)
-    places = np.arange(total)
-    for top in range(n, total, HIGH):
-        high = slice(top, min(top + HIGH, total))
-        for start in range(0, n, WIDE):
-            wide = slice(start, min(start + WIDE, n))
-            yield join.task(places[wide], join.sketches[wide], places[high], join.sketches[high])
-
-
-def _raise(cosine: Scores, partner: Keys, rows: Keys, left: Keys, scores: Scores) -> None:
-    """Keep of each row the nearest partner, the first of several that are as near."""
-    order = np.lexsort((-left, scores))
-    # Where a row comes several times, the last assignment holds: the nearest.
-    cosine[rows[order]] = scores[order]
-    partner[rows[order]] = left[order]

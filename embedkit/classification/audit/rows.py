@@ -77,13 +77,16 @@ class PlainRows:
 
     def unlabelled(self) -> PlainRows:
         """Return the rows without a label."""
-        keep = [i for i, label in enumerate(self.labels) if not label]
+        return self.take([i for i, label in enumerate(self.labels) if not label])
+
+    def take(self, places: Sequence[int]) -> PlainRows:
+        """Return some of the rows."""
         return PlainRows(
             self.source,
-            [self.texts[i] for i in keep],
-            [""] * len(keep),
-            [self.ids[i] for i in keep],
-            [self.lines[i] for i in keep],
+            [self.texts[i] for i in places],
+            [self.labels[i] for i in places],
+            [self.ids[i] for i in places],
+            [self.lines[i] for i in places],
             self.blank,
             self.failed,
         )

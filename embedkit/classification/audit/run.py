@@ -5,33 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embedkit.classification.audit.classes import class_facts, confusions, spellings
-from embedkit.classification.audit.evidence import Evidence, gather
+from embedkit.classification.audit.evidence import LARGE, Evidence, fit_all, gather
+from embedkit.classification.audit.leakage import effect, leaks, share
 from embedkit.classification.audit.mislabelled import label_errors
-from embedkit.classification.audit.nearest import nearest
-from embedkit.classification.audit.repeats import leaks, repeats
-from embedkit.classification.audit.rows import PlainRows, as_test, read_plain
-from embedkit.classification.audit.suggest import (
-    POOL,
-    choose_next,
-    distinct,
-    far_from_all,
-)
+from embedkit.classification.audit.repeats import repeats
+from embedkit.classification.audit.rows import PlainRows, as_test, of_collection, read_plain
+from embedkit.classification.audit.suggest import candidates, suggest
 from embedkit.classification.fitted import make_head
-from embedkit.classification.inputs import Inputs
 from embedkit.classification.labelled import LabelledRows
-from embedkit.evaluation.label_curves import wilson
-from embedkit.types import Estimate
+from embedkit.protocols import Head
 from embedkit.types.audit import Audit, Leak, LeakEffect, Suggestion
 
 if TYPE_CHECKING:
-    from embedkit.types import Mask, Vectors
+    from embedkit.types import Vectors
 
+HEAD = "joined"
+"""The head that is cross-validated: words and vectors find more wrong labels than either."""
 Progress = Callable[[str, int, int], None]
 Embed = Callable[[Sequence[str]], "Vectors"]
 
@@ -49,13 +43,16 @@ class Wishes:
         Least cosine of near texts.
     next : int
         How many rows to suggest for labelling.
+    errors : int or None
+        How many rows to tell that may have a wrong label; None for as many as are likely to.
     seed : int
     """
 
-    head: str = "logreg"
+    head: str = HEAD
     folds: int = 10
     near: float = 0.95
     next: int = 20
+    errors: int | None = None
     seed: int = 0
 
 
@@ -98,117 +95,68 @@ def audit(
         folds=wishes.folds,
         seed=wishes.seed,
     )
-    errors, precision = label_errors(evidence)
+    errors, precision = label_errors(evidence, wishes.errors)
     show("comparing", 0, 0)
     conflicts, duplicates, cut_off = repeats(evidence, wishes.near)
     notes = [*rows.notes, *rows.set_aside(), *cut_off]
-    leaked: list[Leak] = []
-    effect = None
-    if test is not None:
-        leaked, effect = _leakage(evidence, test, embed, wishes)
-        notes += test.notes()
-    suggestions: list[Suggestion] = []
-    if unlabelled is not None:
-        suggestions = _suggestions(evidence, unlabelled, embed, wishes, notes)
+    if len(rows) > LARGE:
+        notes.append(f"heads learned from random {LARGE:,} rows, in three folds")
+    fitted = lru_cache(lambda: fit_all(evidence, wishes.head, seed=wishes.seed))
+    leaked, changed = _leakage(evidence, test, embed, fitted, wishes.near, notes)
     right = evidence.probabilities.argmax(axis=1) == evidence.targets
     return Audit(
         source=rows.source,
         rows=len(rows),
         embedder=model,
         head=wishes.head,
-        accuracy=_share(right),
+        accuracy=share(right),
         noise=round(evidence.noise.rate, 4),
         expected_precision=None if precision is None else round(precision, 4),
         errors=tuple(errors),
         conflicts=tuple(conflicts),
         duplicates=tuple(duplicates),
         leaks=tuple(leaked),
-        leak_effect=effect,
+        leak_effect=changed,
         classes=tuple(class_facts(evidence)),
         confusions=tuple(confusions(evidence)),
         spellings=tuple(spellings(dict(rows.counts()))),
-        suggestions=tuple(suggestions),
+        suggestions=tuple(_suggestions(evidence, unlabelled, embed, fitted, wishes, notes)),
         notes=tuple(notes),
         seconds=round(time.monotonic() - started, 3),
     )
 
 
 def _leakage(
-    evidence: Evidence, test: PlainRows, embed: Embed, wishes: Wishes
+    evidence: Evidence,
+    test: PlainRows | None,
+    embed: Embed,
+    fitted: Callable[[], Head],
+    near: float,
+    notes: list[str],
 ) -> tuple[list[Leak], LeakEffect | None]:
+    if test is None:
+        return [], None
+    notes += test.notes()
     held = as_test(test, embed(test.texts))
-    told, leaked = leaks(evidence, held, wishes.near)
-    if not held.labels:
-        return told, None
-    number = {name: i for i, name in enumerate(evidence.names)}
-    targets = np.array([number.get(label, -1) for label in held.labels], np.int64)
-    labelled = np.flatnonzero([bool(label) for label in held.labels])
-    said = _fitted(evidence, wishes).scores(Inputs(held.texts, held.vectors)).argmax(axis=1)
-    right = (said == targets)[labelled]
-    which: Mask = leaked[labelled]
-    return told, LeakEffect(
-        _share(right),
-        _share(right[~which]) if not which.all() else None,
-        _share(right[which]) if which.any() else None,
-    )
-
-
-def _share(right: Mask) -> Estimate:
-    return wilson(int(np.count_nonzero(right)), len(right))
-
-
-def _fitted(evidence: Evidence, wishes: Wishes) -> Any:
-    head = make_head(wishes.head, "single")
-    inputs = Inputs(evidence.texts, evidence.vectors)
-    head.fit(inputs, evidence.targets, len(evidence.names), seed=wishes.seed)
-    return head
+    told, leaked = leaks(evidence, held, near)
+    return told, effect(evidence, held, leaked, fitted)
 
 
 def _suggestions(
-    evidence: Evidence, rows: PlainRows, embed: Embed, wishes: Wishes, notes: list[str]
+    evidence: Evidence,
+    rows: PlainRows | None,
+    embed: Embed,
+    fitted: Callable[[], Head],
+    wishes: Wishes,
+    notes: list[str],
 ) -> list[Suggestion]:
-    free = rows.unlabelled()
-    notes += rows.notes()
-    places = distinct(free.texts, evidence.texts)
-    if len(places) < len(free.texts):
-        notes.append(
-            f"{rows.source}: {len(free.texts) - len(places):,} rows with a text that is labelled "
-            "or stands there already left out"
-        )
-    if len(places) > POOL:
-        notes.append(f"{rows.source}: of {len(places):,} rows a random {POOL:,} were looked at")
-        rng = np.random.default_rng(wishes.seed)
-        places = np.sort(rng.permutation(places)[:POOL])
-    if not len(places):
+    if rows is None:
         return []
-    texts = [free.texts[i] for i in places.tolist()]
-    vectors = embed(texts)
-    scores = _fitted(evidence, wishes).scores(Inputs(texts, vectors))
-    probabilities = evidence.noise.probabilities(scores)
-    near = nearest(vectors, evidence.vectors, 1)[1][:, 0]
-    far = far_from_all(evidence.vectors, evidence.groups, seed=wishes.seed)
-    chosen = choose_next(probabilities, vectors, near, far, wishes.next)
-    told = []
-    for rank, (at, outside) in enumerate(
-        zip(chosen.places.tolist(), chosen.outside.tolist(), strict=True), start=1
-    ):
-        second, first = np.argsort(probabilities[at])[-2:].tolist()
-        p = probabilities[at]
-        told.append(
-            Suggestion(
-                rank=rank,
-                line=free.lines[places[at]],
-                id=free.ids[places[at]],
-                text=texts[at],
-                likely=evidence.names[first],
-                probability=round(float(p[first]), 4),
-                second=evidence.names[second],
-                margin=round(float(p[first] - p[second]), 4),
-                nearest=round(float(near[at]), 4),
-                why="out of scope" if outside else "uncertain",
-            )
-        )
-    return told
+    free = candidates(rows, evidence, notes, seed=wishes.seed)
+    if not free.texts:
+        return []
+    vectors = embed(free.texts)
+    return suggest(evidence, fitted(), free, vectors, wishes.next, seed=wishes.seed)
 
 
 def audit_labels(
@@ -220,10 +168,11 @@ def audit_labels(
     test: Any = None,
     unlabelled: Any = None,
     embedder: Any = "minilm",
-    head: str = "logreg",
+    head: str = HEAD,
     folds: int = 10,
     near: float = 0.95,
     next: int = 20,
+    errors: int | None = None,
     home: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Audit:
@@ -250,11 +199,15 @@ def audit_labels(
     head : str
         Spec of the head that is cross-validated.
     folds : int
-        Of cross-validation, at least 2.
+        Of cross-validation, at least 2. Beyond 20,000 rows there are three, and each learns from a
+        random 20,000; the notes say so.
     near : float
         Least cosine of texts that are called near, above 0 and at most 1.
     next : int
         How many rows to suggest.
+    errors : int, optional
+        How many rows to tell that may have a wrong label, the likeliest first. Default: as many as
+        balance recall and precision, none where no label is likely to be wrong.
     home : str or Path, optional
         Whose vector cache is used.
     progress : callable, optional
@@ -276,7 +229,13 @@ def audit_labels(
     from embedkit.pairs.join import check_threshold
     from embedkit.validate import check_k
 
-    wishes = Wishes(head, check_folds(folds), check_threshold(near), check_k(next, "next"))
+    wishes = Wishes(
+        head,
+        check_folds(folds),
+        check_threshold(near),
+        check_k(next, "next"),
+        None if errors is None else check_k(errors, "errors"),
+    )
     make_head(head, "single")  # a spec that cannot be meant is refused before anything is read
     place = catalog.resolve_home(home)
     opened = open_embedder(embedder, place)
@@ -329,7 +288,6 @@ def _read(
 
 
 def _plain(source: Any, like: LabelledRows) -> PlainRows:
-    from embedkit.classification.audit.rows import of_collection
     from embedkit.collection import Collection
 
     if isinstance(source, Collection):
