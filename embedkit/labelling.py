@@ -184,12 +184,14 @@ class Labelling(Pairing):
         import numpy as np
 
         from embedkit.classification.embedding import open_embedder
+        from embedkit.embedders.base import tells_apart
         from embedkit.store.vectors import content_key
 
         made: Any = open_embedder(embedder, self.home)
         view = self._existing()
         same = made.model_id == view.manifest.model.model_id
-        if not same or made.tells_apart("classification"):
+        # What an adapter makes of a model's vectors is not cached: it costs next to nothing.
+        if not same or tells_apart(made, "classification") or not hasattr(made, "keep"):
             return 0
         by_key = {content_key(text): text for text in texts}
         found = self._read(lambda view: view.vectors.find(list(by_key))) if by_key else {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from embedkit.classification.answering import Answering, is_blank
 from embedkit.classification.inputs import Inputs
+from embedkit.embedders.base import tells_apart
 from embedkit.ingest.stage import Progress
 from embedkit.store.vectors import content_key
 from embedkit.types import LabellingReport, Reject
@@ -136,7 +137,7 @@ class _Vectors:
         self._fit = (
             trained.reads_vectors
             and view.manifest.model.model_id == trained.model.model_id
-            and not _tells_apart(trained.embedder)
+            and not tells_apart(trained.embedder, "classification")
         )
 
     def known(self, seqs: Keys, rows: Keys, texts: Sequence[str]) -> Mask:
@@ -162,11 +163,6 @@ class _Vectors:
                 mean = self._view.vectors.matrix[several].mean(axis=0)
                 vectors[i] = normalize(mean[np.newaxis])[0]
         return vectors
-
-
-def _tells_apart(embedder: Any) -> bool:
-    asked = getattr(embedder, "tells_apart", None)
-    return True if asked is None else bool(asked("classification"))
 
 
 def _read(view: View, where: str | None) -> Iterator[tuple[Keys, Keys, list[str]]]:

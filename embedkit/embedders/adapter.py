@@ -14,7 +14,7 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.adapters.files import SavedAdapter, locate, read_adapter
-from embedkit.embedders.base import BaseEmbedder, Lazy
+from embedkit.embedders.base import BaseEmbedder, Lazy, tells_apart
 from embedkit.embedders.caches import with_cache
 from embedkit.errors import DimensionMismatchError, InvalidInputError, ModelMismatchError
 from embedkit.protocols import Embedder
@@ -89,6 +89,10 @@ class AdaptedEmbedder(BaseEmbedder):
     def special_tokens(self) -> int:
         """Tokens that the model puts around every text."""
         return int(getattr(self.inner, "special_tokens", 0))
+
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether the model may give texts of this type other vectors than documents."""
+        return tells_apart(self.base, input_type)
 
     def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
         """Return where each token of each text begins, as the model counts."""
@@ -215,6 +219,10 @@ class AdapterEmbedder(BaseEmbedder):
     def special_tokens(self) -> int:
         """Tokens that the model puts around every text."""
         return int(self._alone.get().special_tokens)
+
+    def tells_apart(self, input_type: InputType) -> bool:
+        """Whether the model may give texts of this type other vectors than documents."""
+        return bool(self._alone.get().tells_apart(input_type))
 
     def token_offsets(self, texts: Sequence[str]) -> list[Keys]:
         """Return where each token of each text begins, as the model counts."""

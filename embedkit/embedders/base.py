@@ -19,6 +19,7 @@ from embedkit.types import Embeddings, InputType, Precision
 from embedkit.validate import check_input_type, check_texts, check_vectors
 
 if TYPE_CHECKING:
+    from embedkit.protocols import Embedder
     from embedkit.types import Codes, Keys, Vectors
 
 T = TypeVar("T")
@@ -176,3 +177,12 @@ def check_unicode(texts: list[str]) -> list[str]:
                 do="read the source with its right encoding, or replace that character",
             ) from error
     return texts
+
+
+def tells_apart(embedder: Embedder, input_type: InputType) -> bool:
+    """Whether texts of a type may have other vectors than documents.
+
+    An embedder says so itself (``tells_apart``); of one that does not, it has to be reckoned with.
+    """
+    asked = getattr(embedder, "tells_apart", None)
+    return input_type != "document" if asked is None else bool(asked(input_type))

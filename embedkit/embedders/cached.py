@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedkit.caching import Space, VectorCache
-from embedkit.embedders.base import check_unicode
+from embedkit.embedders.base import check_unicode, tells_apart
 from embedkit.embedders.halving import halved
 from embedkit.errors import DimensionMismatchError, RejectedError, UnavailableError
 from embedkit.protocols import Embedder
@@ -60,8 +60,7 @@ class CachedEmbedder:
 
     def tells_apart(self, input_type: InputType) -> bool:
         """Whether texts of this type may have other vectors than documents."""
-        asked = getattr(self.inner, "tells_apart", None)
-        return bool(asked(input_type)) if asked is not None else input_type != "document"
+        return tells_apart(self.inner, input_type)
 
     def learn_dim(self, dim: int) -> None:
         """Tell the embedder behind how wide its vectors are, if it has to ask."""

@@ -123,6 +123,8 @@ def test_single_texts(run: Run, data: Callable[..., Any], work: Path) -> None:
     assert (unsure["label"], unsure["abstained"], unsure["why"]) == (None, True, "probability")
     assert "expected a text" in run("classify", "predict", "-q", " ", code=2).stderr
     assert "--query" in run("classify", "predict", code=2).stderr
+    meant = run("classify", "predict", "how do I pay", code=2).stderr
+    assert "to label that text itself: --query" in meant
 
 
 def test_abstaining_and_further_labels(run: Run, work: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -180,6 +181,8 @@ def _rows(
 
     if source == "-":
         say_waiting()
+    elif " " in source.strip() and not _there(source):
+        raise click.UsageError(f"found no file {source!r}; to label that text itself: --query")
     with Progress() as progress:
         done = embedkit.classify(
             source,
@@ -195,6 +198,14 @@ def _rows(
         )
     say(describe_labelling(done))
     return 1 if done.failed else 0
+
+
+def _there(source: str) -> bool:
+    """Whether a source may be meant that is there, or a spec of one."""
+    try:
+        return Path(source).expanduser().exists() or ":" in source
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _texts(session: Session, name: str, texts: tuple[str, ...], asked: dict[str, Any]) -> int:
