@@ -25,6 +25,7 @@ from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFitted
 from embedkit.protocols import Embedder
 from embedkit.store.manifest import OBJECT, Model
 from embedkit.types.classification import Task, TrainingReport
+from embedkit.validate import check_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,6 +116,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels: Sequence[Any],
         sample_weight: Sequence[float] | None = None,
         *,
+        out_of_scope: Sequence[str] | None = None,
         progress: Progress | None = None,
     ) -> TextClassifier:
         """Learn from texts and their labels.
@@ -128,6 +130,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ``report_.set_aside``.
         sample_weight : sequence of float, length n, optional
             How much each row counts; one with 0 is left out.
+        out_of_scope : sequence of str, optional
+            Texts that no label is for, so that others like them are recognised. Without any, what
+            is unlike all texts learned from is recognised all the same. A head that reads no
+            vectors does not see them.
         progress : callable, optional
             Called with (what, done, total).
 
@@ -145,7 +151,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recipe = self._recipe(rows)
         home = catalog.resolve_home(self.home)
         inputs, model = self._embed(rows.texts, rows.labels.task, home, progress)
-        fitted, examples = fit(rows, inputs, recipe)
+        foreign = None
+        if out_of_scope is not None and inputs.dim:
+            asked = check_unicode(check_texts(_listed(out_of_scope)))
+            foreign = embed_for(open_embedder(self.embedder, home), asked, home)
+        fitted, examples = fit(rows, inputs, recipe, out_of_scope=foreign)
         kept = examples if self.keep_examples else None
         given = None if isinstance(self.embedder, str) else self.embedder
         self.classifier_ = Classifier(

@@ -19,6 +19,7 @@ from embedkit.classification.fitted import Examples, Fitted, make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet, is_missing, shown
 from embedkit.classification.predictions import confidence
+from embedkit.classification.scope import Scope
 from embedkit.errors import InvalidInputError
 from embedkit.evaluation.bootstrap import mean_with_interval
 from embedkit.types.classification import HeadTrial, SetAside, Task, TrainingReport
@@ -26,7 +27,7 @@ from embedkit.types.classification import HeadTrial, SetAside, Task, TrainingRep
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedkit.types import Keys, Mask
+    from embedkit.types import Keys, Mask, Vectors
 
 AUTO = "auto"
 
@@ -129,13 +130,17 @@ def usable(
     )
 
 
-def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
+def fit(
+    rows: Rows, inputs: Inputs, recipe: Recipe, *, out_of_scope: Vectors | None = None
+) -> tuple[Fitted, Examples]:
     """Train on rows.
 
     Parameters
     ----------
     inputs : Inputs
         Of ``rows.texts``, in their order.
+    out_of_scope : float32 array, shape (m, dim), optional
+        Vectors of texts that no label is for.
 
     Raises
     ------
@@ -155,6 +160,7 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
     answers = Answers(confidence(probabilities, multi=task == "multi"), right)
     sets = PredictionSets()
     sets.fit(probabilities, targets, task=task, seed=recipe.seed)
+    scope = _scope(inputs, targets, out_of_scope, recipe.seed)
     from embedkit import __version__
 
     report = TrainingReport(
@@ -167,14 +173,25 @@ def fit(rows: Rows, inputs: Inputs, recipe: Recipe) -> tuple[Fitted, Examples]:
         abstention=tuple(cost.to_dict() for cost in answers.costs()),
         sets=tuple(each.to_dict() for each in sets.reports),
         set_aside=rows.set_aside,
-        notes=_notes(rows) + calibration.notes,
+        notes=_notes(rows) + calibration.notes + (scope.notes if scope else ()),
         folds=recipe.folds,
         seconds=round(time.perf_counter() - start, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
     )
-    fitted = Fitted(rows.labels, head, spec, calibrator, None, report, answers, sets)
+    fitted = Fitted(rows.labels, head, spec, calibrator, scope, report, answers, sets)
     return fitted, Examples(inputs.texts, targets, inputs.vectors, probabilities)
+
+
+def _scope(
+    inputs: Inputs, targets: Keys | Mask, out_of_scope: Vectors | None, seed: int
+) -> Scope | None:
+    """Return what tells foreign texts; None where there are no vectors, or all are the same."""
+    if not inputs.dim or not (inputs.vectors != inputs.vectors[:1]).any():
+        return None
+    scope = Scope()
+    scope.fit(inputs.vectors, targets, out_of_scope=out_of_scope, seed=seed)
+    return scope
 
 
 def _choose(

@@ -173,7 +173,8 @@ def test_nothing_to_label(run: Run, work: Path) -> None:
     learn(run, work)
     (work / "none.csv").write_text("question,n\n")
     result = run("classify", "predict", "none.csv", "-o", "out.csv")
-    assert (work / "out.csv").read_text() == "question,n,label,probability,abstained\n"
+    columns = "question,n,label,probability,abstained,typicality"
+    assert (work / "out.csv").read_text() == f"{columns}\n"
     assert "0 rows of 0 labelled" in result.stderr
     (work / "empty.csv").write_text("")
     assert "empty.csv is empty" in run("classify", "predict", "empty.csv", code=1).stderr

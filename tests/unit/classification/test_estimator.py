@@ -253,3 +253,47 @@ def test_a_set_holds_more_labels_the_surer_it_has_to_be(home: Path) -> None:
     trained.save(loaded_from)
     again = TextClassifier.load(loaded_from).classify(["card refund"], coverage=0.9)[0]
     assert again == first
+
+
+FOREIGN = ["zebra quokka", "quokka xylem", "xylem zebra"]
+
+
+def test_what_is_unlike_all_texts_is_told_so(home: Path) -> None:
+    texts = [f"{text} {end}" for text in TEXTS for end in ("now", "today")]
+    trained = classifier(home).fit(texts, [label for label in LABELS for _ in range(2)])
+    inside, outside = trained.classify(["parcel late 3 now"])[0], trained.classify(FOREIGN)
+    assert inside.typicality is not None
+    assert inside.typicality > 0.2
+    assert max(each.typicality or 0 for each in outside) <= 0.05
+    told = trained.classifier_.classify([FOREIGN[0], "parcel late 3 now"], scope_level=0.05)
+    assert [each.why for each in told] == ["scope", ""]
+
+
+def test_texts_that_no_label_is_for_make_others_like_them_foreign(home: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = [f"word{i}" for i in range(12)]
+
+    def mixed(n: int, of: list[str]) -> list[str]:
+        return [" ".join(rng.choice(of, 5, replace=False)) for _ in range(n)]
+
+    texts, strange = mixed(200, words), mixed(60, words[:7])
+    labels = ["low" if text < "word5" else "high" for text in texts]
+    plain = classifier(home).fit(texts, labels)
+    taught = classifier(home).fit(texts, labels, out_of_scope=strange[:20])
+    before, after = (
+        np.array([each.typicality for each in one.classify(strange[20:])])
+        for one in (plain, taught)
+    )
+    assert np.median(after) < np.median(before) / 2
+    inside = [each.typicality for each in taught.classify(mixed(100, words))]
+    assert (np.array(inside) <= 0.05).mean() < 0.15
+
+
+def test_texts_that_no_label_is_for_have_to_be_texts(home: Path) -> None:
+    with pytest.raises(InvalidInputError, match="expected a list of texts, got one text"):
+        classifier(home).fit(TEXTS, LABELS, out_of_scope="a zebra")
+
+
+def test_where_all_texts_are_the_same_there_is_no_scope(home: Path) -> None:
+    trained = classifier(home).fit(["same"] * 6, ["a", "b"] * 3)
+    assert trained.classify(["other"])[0].typicality is None
