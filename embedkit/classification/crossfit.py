@@ -93,6 +93,22 @@ def crossfit(
     InvalidInputError
         There are not two folds with rows.
     """
+    return crossfit_head(make, inputs, targets, n_classes, folds=folds, weights=weights, seed=seed)[
+        0
+    ]
+
+
+def crossfit_head(
+    make: Callable[[], Head],
+    inputs: Inputs,
+    targets: Keys,
+    n_classes: int,
+    *,
+    folds: int | Keys = 5,
+    weights: NDArray[np.float64] | None = None,
+    seed: int = 0,
+) -> tuple[NDArray[np.float64], Head | None]:
+    """Return what ``crossfit`` does, and the head fitted on all rows where that cost nothing."""
     if isinstance(folds, int):
         folds = folds_of(inputs.texts, targets, folds, seed=seed)
     present = np.unique(folds)
@@ -101,10 +117,7 @@ def crossfit(
     head = make()
     own = getattr(head, "out_of_fold", None)
     if own is not None:
-        scores: NDArray[np.float64] = own(
-            inputs, targets, n_classes, folds, weights=weights, seed=seed
-        )
-        return scores
+        return own(inputs, targets, n_classes, folds, weights=weights, seed=seed), head
     out = np.empty((len(inputs), n_classes))
     for fold in present.tolist():
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
@@ -112,4 +125,4 @@ def crossfit(
         some = None if weights is None else weights[rest]
         head.fit(inputs.take(rest), targets[rest], n_classes, weights=some, seed=seed)
         out[held] = head.scores(inputs.take(held))
-    return out
+    return out, None

@@ -7,6 +7,7 @@ to import scikit-learn, which takes more than a second, and because unknown word
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from array import array
@@ -20,7 +21,9 @@ from embedkit.classification.state import State
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Unit = Literal["words", "singles"]
+Unit = Literal["words", "singles", "pieces"]
+PIECES = (2, 5)
+"""Least and most characters of a piece."""
 MOST = 150_000
 """Features that are kept, the most frequent ones."""
 MANY_TEXTS = 20_000
@@ -33,8 +36,9 @@ class TextFeatures:
 
     Parameters
     ----------
-    unit : "words" or "singles"
-        Words and marks alone and in pairs, or alone only.
+    unit : "words", "singles" or "pieces"
+        Words and marks alone and in pairs; alone only; or the pieces of 2 to 5 characters of every
+        word with a blank on each side.
     least : int
         Texts that must have a feature for it to be kept.
     unknown : bool
@@ -50,7 +54,7 @@ class TextFeatures:
     def __init__(self, unit: Unit = "words", *, least: int = 1, unknown: bool = False) -> None:
         self.unit: Unit = unit
         self.least, self.unknown = least, unknown
-        self._of = _words if unit == "words" else _singles
+        self._of = _OF[unit]
         self._places: dict[str, int] = {}
         self._idf = np.empty(0, np.float32)
         self._rare = 0.0
@@ -142,6 +146,24 @@ def _singles(text: str) -> list[str]:
 def _words(text: str) -> list[str]:
     tokens = _singles(text)
     return tokens + [f"{a} {b}" for a, b in itertools.pairwise(tokens)]
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece for word in text.lower().split() for piece in _pieces_of(word)]
+
+
+@functools.lru_cache(2**16)
+def _pieces_of(word: str) -> tuple[str, ...]:
+    padded, found = f" {word} ", []
+    for n in range(PIECES[0], PIECES[1] + 1):
+        if n >= len(padded):
+            found.append(padded)
+            break
+        found += [padded[i : i + n] for i in range(len(padded) - n + 1)]
+    return tuple(found)
+
+
+_OF = {"words": _words, "singles": _singles, "pieces": _pieces}
 
 
 def _count(rows: Iterable[list[int]], features: Sized) -> Any:
