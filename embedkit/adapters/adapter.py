@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embedkit.adapters.objectives import BATCH, Labels, Pairs
-from embedkit.adapters.residual import Gate, Parameters, move, start
-from embedkit.adapters.training import Course, train
+from embedkit.adapters.residual import Gate, Parameters, mean_of, move, start
+from embedkit.adapters.training import Course, Objective, train
 from embedkit.classification.state import State
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
 from embedkit.validate import check_vectors
@@ -18,19 +20,31 @@ if TYPE_CHECKING:
 
     from embedkit.types import Keys, Vectors
 
-WIDTH = 768
-"""Hidden values."""
+MEMBERS = 3
+"""Networks that are learned, each with other rows held out; what is added is their mean."""
+WIDTH = 512
+"""Hidden values of each."""
 KEEP = 1.0
 """How much vectors are held where they were. Less helps what is learned by a little, and costs
 other searches more."""
-ROUNDS = 15
-LEAST_STEPS, MOST_STEPS = 150, 1500
+ROUNDS = 12
+LEAST_STEPS, MOST_STEPS = 150, 1000
+"""Of each network."""
 MOST_ROWS = 50_000
 """Rows that are learned from; of more, as many are drawn."""
 HELD_OUT = 0.1
 """Share of the rows by which training is stopped."""
 LEAST_HELD_OUT = 30
 """Fewer rows say nothing: then all are learned from, and all rounds are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a network is to learn: from how many rows, and watched by how many."""
+
+    objective: Objective
+    learned: int
+    watched: int
 
 
 class Adapter:
@@ -50,9 +64,9 @@ class Adapter:
 
     Notes
     -----
-    A network with one hidden layer adds to each vector; where vectors are far from all that were
-    learned from, a gate closes and they stay. Vectors of a class are drawn to each other and to a
-    learned prototype, those of other classes are pushed away; see
+    A few networks with one hidden layer each add to a vector, on average; where vectors are far
+    from all that were learned from, a gate closes and they stay. Vectors of a class are drawn to
+    each other and to a learned prototype, those of other classes are pushed away; see
     :mod:`embedkit.adapters.losses` for the sources.
     """
 
@@ -115,16 +129,20 @@ class Adapter:
         count = int(goals.max()) + 1 if n_classes is None else n_classes
         if len(np.unique(goals)) < 2:
             raise InvalidInputError("expected vectors of at least two classes, got one class")
-        rng = np.random.default_rng(seed)
         weighed = _weights(weights, len(unit))
         used = np.flatnonzero(weighed > 0)
+        rng = np.random.default_rng(seed)
         if len(used) > MOST_ROWS:
             used = np.sort(rng.permutation(used)[:MOST_ROWS])
-        chosen, watched = used, used[:0]
-        if rounds is None:
-            chosen, watched = _held_out(used, goals, rng)
-        objective = Labels(unit, goals, count, weighed, chosen, watched, self.keep)
-        self._learn(unit, unit[chosen], objective, len(chosen), len(watched), rounds, rng)
+
+        def lesson(rng: np.random.Generator) -> Lesson:
+            chosen, watched = used, used[:0]
+            if rounds is None:
+                chosen, watched = _held_out(used, goals, rng)
+            objective = Labels(unit, goals, count, weighed, chosen, watched, self.keep)
+            return Lesson(objective, len(chosen), len(watched))
+
+        self._learn(unit, unit[used], lesson, rounds, seed)
         return self
 
     def fit_pairs(
@@ -161,20 +179,22 @@ class Adapter:
         alike = np.ones(len(left), bool) if same is None else np.asarray(same, bool)
         if not alike.any():
             raise InvalidInputError("expected pairs that mean the same, got none")
-        rng = np.random.default_rng(seed)
-        chosen = np.arange(len(left))
-        watched = chosen[:0]
-        if rounds is None and round(HELD_OUT * len(left)) >= LEAST_HELD_OUT:
-            family = families(left, right, len(unit))[left]
-            order = rng.permutation(int(family.max()) + 1)[family]
-            out = order < np.quantile(order, HELD_OUT)
-            chosen, watched = np.flatnonzero(~out), np.flatnonzero(out)
+        family = families(left, right, len(unit))[left]
         cosines = np.einsum("ij,ij->i", unit[left], unit[right])
         level = float(np.median(cosines))
         groups = meanings(left, right, alike, len(unit))
-        objective = Pairs(left, right, alike, groups, chosen, watched, self.keep, level)
-        seen = np.unique(np.concatenate([left[chosen], right[chosen]]))
-        self._learn(unit, unit[seen], objective, len(chosen), len(watched), rounds, rng)
+
+        def lesson(rng: np.random.Generator) -> Lesson:
+            out = np.zeros(len(left), bool)
+            if rounds is None and round(HELD_OUT * len(left)) >= LEAST_HELD_OUT:
+                order = rng.permutation(int(family.max()) + 1)[family]
+                out = order < np.quantile(order, HELD_OUT)
+            chosen, watched = np.flatnonzero(~out), np.flatnonzero(out)
+            objective = Pairs(left, right, alike, groups, chosen, watched, self.keep, level)
+            return Lesson(objective, len(chosen), len(watched))
+
+        seen = np.unique(np.concatenate([left, right]))
+        self._learn(unit, unit[seen], lesson, rounds, seed)
         return self
 
     def apply(self, vectors: Vectors) -> Vectors:
@@ -244,18 +264,23 @@ class Adapter:
         self,
         unit: Vectors,
         seen: Vectors,
-        objective: Any,
-        learned: int,
-        watched: int,
+        lesson: Callable[[np.random.Generator], Lesson],
         rounds: int | None,
-        rng: np.random.Generator,
+        seed: int,
     ) -> None:
-        gate = Gate.around(seen, rng)
-        parameters = start(unit.shape[1], WIDTH, rng)
-        whole = Course(_rounds(learned), watched=watched > 0)
-        course = whole if rounds is None else Course(rounds, watched=False)
-        self.rounds = train(parameters, unit, gate(unit), objective, course, rng)
-        self._parameters, self._gate = parameters, gate
+        gate = Gate.around(seen, np.random.default_rng(seed))
+        gates = gate(unit)
+        members, best = [], []
+        for member in range(MEMBERS):
+            rng = np.random.default_rng([seed, member])
+            told = lesson(rng)
+            parameters = start(unit.shape[1], WIDTH, rng)
+            whole = Course(_rounds(told.learned), watched=told.watched > 0)
+            course = whole if rounds is None else Course(rounds, watched=False)
+            best.append(train(parameters, unit, gates, told.objective, course, rng))
+            members.append(parameters)
+        self.rounds = round(float(np.median(best)))
+        self._parameters, self._gate = mean_of(members), gate
 
 
 def _rounds(rows: int) -> int:

@@ -6,7 +6,7 @@ identity again: a gate closes there, so that texts of another kind are found as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,17 @@ def start(dim: int, width: int, rng: np.random.Generator) -> Parameters:
         "into": rng.standard_normal((dim, width), dtype=np.float32),
         "bias": np.zeros(width, np.float32),
         "out": np.zeros((width, dim), np.float32),
+    }
+
+
+def mean_of(members: Sequence[Parameters]) -> Parameters:
+    """Return the parameters of one map that adds what several add on average."""
+    # The wider sum is divided by the root of its width already.
+    share = np.float32(1 / np.sqrt(len(members)))
+    return {
+        "into": np.concatenate([one["into"] for one in members], axis=1),
+        "bias": np.concatenate([one["bias"] for one in members]),
+        "out": np.concatenate([one["out"] for one in members]) * share,
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embedkit.adapters import losses
-from embedkit.adapters.residual import backward, forward, start
+from embedkit.adapters.residual import backward, forward, mean_of, start
 from embedkit.validate import normalize
 
 STEP = 1e-3
@@ -113,3 +113,17 @@ def test_map(name: str, units: Any, rng: np.random.Generator) -> None:
     done = forward(parameters, units, gates, kept)
     found = backward(parameters, done, wanted)[name]
     close(found, slope_of(loss, parameters[name]))
+
+
+def test_the_mean_of_maps_adds_the_mean_of_what_they_add(units: Any) -> None:
+    vectors, gates = units.astype(np.float32), np.ones((7, 1), np.float32)
+    members = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        one = start(5, 6, rng)
+        one["out"] = rng.standard_normal((6, 5), dtype=np.float32)
+        members.append(one)
+    moved = [forward(one, vectors, gates) for one in members]
+    added = np.mean([done.units * done.lengths - vectors for done in moved], axis=0)
+    found = forward(mean_of(members), vectors, gates)
+    np.testing.assert_allclose(found.units * found.lengths - vectors, added, atol=1e-5)
