@@ -16,6 +16,7 @@ from embedkit.classification import files
 from embedkit.classification.embedding import Progress, embed_for, open_embedder
 from embedkit.classification.fitted import Examples, Fitted
 from embedkit.classification.inputs import Inputs
+from embedkit.classification.learning import learn
 from embedkit.classification.predictions import Predictions
 from embedkit.embedders.base import Lazy, check_unicode
 from embedkit.errors import InvalidInputError, ModelMismatchError, UnsupportedOperationError
@@ -229,6 +230,29 @@ class Classifier:
             scope_level=scope_level,
             sets=sets,
         )
+
+    def learn(self, texts: Sequence[str], labels: Sequence[Any]) -> None:
+        """Learn from rows more, without forgetting the others.
+
+        The heads ``centroid`` and ``knn`` take them in at once; any other head, and any head that
+        meets a label that it does not know, is trained again on the rows that were kept. Figures
+        of cross-validation change only then. Save it to keep what it learned.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+        labels : sequence, length n
+            As those that it was trained on.
+
+        Raises
+        ------
+        InvalidInputError, DimensionMismatchError
+        UnsupportedOperationError
+            The rows that it learned from are needed, and were not kept.
+        """
+        inputs = self.inputs(texts)
+        self.fitted, examples = learn(self.fitted, self.examples, inputs, list(labels))
+        self._examples = Lazy(lambda: examples)
 
     def threshold_for(self, precision: float) -> float:
         """Return below which probability to abstain so that this share of the answers is right.

@@ -164,6 +164,22 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = self.classifier_.classes_
         return self
 
+    def partial_fit(
+        self, texts: Sequence[str], labels: Sequence[Any], classes: Sequence[Any] | None = None
+    ) -> TextClassifier:
+        """Learn from rows more; see :meth:`Classifier.learn`. The first ones are learned by fit.
+
+        Parameters
+        ----------
+        classes : sequence, optional
+            Passed over: a label that comes later is learned when it comes.
+        """
+        if not hasattr(self, "classifier_"):
+            return self.fit(texts, labels)
+        self.classifier_.learn(_listed(texts), _labels(labels))
+        self.classes_ = self.classifier_.classes_
+        return self
+
     def predict(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return the most probable label of each text; of several, shape (n, n_labels) of 0 and 1.
 
