@@ -12,11 +12,12 @@ from embedkit.errors import InvalidInputError, UnsupportedOperationError
 
 if TYPE_CHECKING:
     from embedkit.classification.classifier import Classifier
+    from embedkit.classification.estimator import TextClassifier
     from embedkit.classification.inputs import Inputs
     from embedkit.classification.predictions import Predictions
 
 
-def opened(classifier: str | Classifier, home: Path) -> Classifier:
+def opened(classifier: str | Classifier | TextClassifier, home: Path) -> Classifier:
     """Return a classifier by its name in a home, or the one that was given.
 
     Raises

@@ -138,12 +138,20 @@ class Classifier:
         """
         return self._opened.get()
 
-    def inputs(self, texts: Sequence[str], *, progress: Progress | None = None) -> Inputs:
-        """Return texts as the head sees them; they are embedded only where it reads vectors."""
+    def inputs(
+        self, texts: Sequence[str], *, keep: bool = False, progress: Progress | None = None
+    ) -> Inputs:
+        """Return texts as the head sees them; they are embedded only where it reads vectors.
+
+        Parameters
+        ----------
+        keep : bool
+            Whether their vectors are kept in the home's cache: for texts that come again.
+        """
         listed = check_unicode(check_texts(texts))
         if not self.reads_vectors:
             return Inputs.of_texts(listed)
-        vectors = embed_for(self.embedder, listed, self.home, keep=False, progress=progress)
+        vectors = embed_for(self.embedder, listed, self.home, keep=keep, progress=progress)
         return Inputs(listed, vectors)
 
     @property

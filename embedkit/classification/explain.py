@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 BEST = 3
 """Words that are left out together, to see whether they carry what they seem to."""
-LEAST = 1e-9
-"""The least probability that has log-odds."""
+LEAST = 1e-6
+"""Probabilities nearer to 0 or 1 are not told apart: no classifier knows them better."""
 
 
 def explain(
@@ -158,7 +158,7 @@ def _columns(
 
 
 def _log(chance: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.log(np.maximum(chance, LEAST)), np.float64)
+    return np.asarray(np.log(np.clip(chance, LEAST, 1 - LEAST)), np.float64)
 
 
 def _nothing(fitted: Fitted) -> NDArray[np.float64]:

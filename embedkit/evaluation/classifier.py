@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit import catalog
+from embedkit.classification.asking import opened
 from embedkit.classification.crossfit import equal_texts
 from embedkit.classification.labels import is_missing
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.embedding import Progress
+    from embedkit.classification.estimator import TextClassifier
     from embedkit.classification.labels import LabelSet
     from embedkit.types import Keys, Mask
 
@@ -102,10 +106,11 @@ class Judged:
 
 
 def evaluate_classifier(
-    classifier: Classifier,
+    classifier: str | Classifier | TextClassifier,
     texts: Sequence[str],
     labels: Sequence[Any],
     *,
+    home: str | Path | None = None,
     subject: str = "",
     progress: Progress | None = None,
     seed: int = 0,
@@ -118,11 +123,14 @@ def evaluate_classifier(
 
     Parameters
     ----------
-    classifier : Classifier
+    classifier : str, Classifier or TextClassifier
+        One that was trained, or its name in a home.
     texts : sequence of str, length n
     labels : sequence, length n
         A label each; a list, tuple or set of them each where texts may have several. Rows without
         a label, and rows of labels that it never learned, are left out and counted.
+    home : str or Path, optional
+        Where a name is looked up. Default: as for :func:`embedkit.open`.
     subject : str
         What a report calls it.
     progress : callable, optional
@@ -141,11 +149,14 @@ def evaluate_classifier(
     ModelMismatchError, ProviderError
         As in :meth:`embedkit.Classifier.classify`.
     """
-    known = classifier.fitted.labels
+    trained = opened(classifier, catalog.resolve_home(home))
+    known = trained.fitted.labels
     judged = Judged.match(known, texts, labels)
-    said = classifier.classify(judged.texts, progress=progress, **answering)
+    # Labelled rows come again: with another classifier, or after training anew.
+    inputs = trained.inputs(judged.texts, keep=True, progress=progress)
+    said = trained.classify_inputs(inputs, **answering)
     abstains = any(answering.get(name) for name in ABSTAINING)
-    examples = classifier.examples
+    examples = trained.examples
     learned = [] if examples is None else list(examples.texts)
     numbers = equal_texts([*learned, *judged.texts])
     groups = numbers[len(learned) :]
@@ -170,15 +181,20 @@ def evaluate_classifier(
         seen=int(seen.sum()),
         unseen=unseen,
         unknown=judged.unknown,
-        unknown_abstained=_turned_away(classifier, judged, answering) if abstains else None,
-        training=_in_training(classifier, seed),
-        majority=evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures,
+        unknown_abstained=_turned_away(trained, judged, answering) if abstains else None,
+        training=_in_training(trained, seed),
+        majority=evaluate_outcomes(_blind(outcomes, trained), seed=seed).measures,
     )
     return replace(found, notes=tuple(_notes(found, judged, kept=examples is not None)))
 
 
 def evaluate_training(
-    classifier: Classifier, *, subject: str = "", abstain_below: float = 0.0, seed: int = 0
+    classifier: str | Classifier | TextClassifier,
+    *,
+    home: str | Path | None = None,
+    subject: str = "",
+    abstain_below: float = 0.0,
+    seed: int = 0,
 ) -> LabelEvaluation:
     """Measure a classifier by the rows that it learned from, each answered without it.
 
@@ -189,7 +205,8 @@ def evaluate_training(
     UnsupportedOperationError
         The rows were not kept with it.
     """
-    examples, known = classifier.examples, classifier.fitted.labels
+    trained = opened(classifier, catalog.resolve_home(home))
+    examples, known = trained.examples, trained.fitted.labels
     if examples is None:
         raise UnsupportedOperationError(
             "the classifier was saved without the rows that it learned from",
@@ -208,7 +225,7 @@ def evaluate_training(
         groups=equal_texts(list(examples.texts)),
     )
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
-    majority = evaluate_outcomes(_blind(outcomes, classifier), seed=seed).measures
+    majority = evaluate_outcomes(_blind(outcomes, trained), seed=seed).measures
     return replace(found, majority=majority, places=tuple(range(len(outcomes))))
 
 

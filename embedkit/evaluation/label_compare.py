@@ -66,7 +66,7 @@ def compare(
             name,
             float(formula(whole_a)[0]),
             float(formula(whole_b)[0]),
-            _around(gap, formula(drawn_a) - formula(drawn_b), len(mine)),
+            _around(name, gap, formula(drawn_a) - formula(drawn_b), len(mine)),
             _mcnemar(gain) if name == ACCURACY[mine.task] and single else _p_value(gap, chance),
             int((gain > 0).sum()),
             int((gain == 0).sum()),
@@ -132,7 +132,9 @@ def _p_value(gap: float, chance: NDArray[np.float64]) -> float:
     return float((1 + (np.abs(found) >= abs(gap) - EQUAL).sum()) / (1 + len(found)))
 
 
-def _around(gap: float, resampled: NDArray[np.float64], n: int) -> Estimate:
+def _around(name: str, gap: float, resampled: NDArray[np.float64], n: int) -> Estimate:
     found = resampled[~np.isnan(resampled)]
+    if name == "ECE" and len(found):
+        found = found + gap - found.mean()  # as the error of one classifier is moved
     low, high = np.percentile(found, (2.5, 97.5)) if len(found) else (gap, gap)
     return Estimate(gap, float(low), float(high), n)

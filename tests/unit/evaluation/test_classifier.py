@@ -141,3 +141,32 @@ def test_in_training_every_row_is_answered_by_a_head_that_had_not_seen_it(
         evaluate_training(bare)
     notes = evaluate_classifier(bare, ["card gone"], ["card"]).notes
     assert any("none of these can be told from them" in note for note in notes)
+
+
+def test_a_classifier_by_its_name(trained: Classifier, tmp_path: Path) -> None:
+    from embedkit.classification.api import keep
+    from embedkit.errors import ClassifierNotFoundError
+
+    keep(trained, "topics", tmp_path)
+    found = evaluate_classifier("topics", ["card gone"], ["card"], home=tmp_path)
+    assert found.measures["accuracy"].mean == 1
+    assert evaluate_training("topics", home=tmp_path).rows == 10
+    with pytest.raises(ClassifierNotFoundError, match="did you mean 'topics'"):
+        evaluate_classifier("topic", ["card gone"], ["card"], home=tmp_path)
+    with pytest.raises(InvalidInputError, match="one that was trained"):
+        evaluate_classifier(TextClassifier(), ["card gone"], ["card"])
+
+
+def test_two_classifiers_on_the_same_rows_embed_them_once(tmp_path: Path) -> None:
+    from tests.conftest import ScriptedEmbedder
+
+    embedder = ScriptedEmbedder(dim=64)
+    labels = ["card"] * 5 + ["parcel"] * 5
+    one, two = (
+        TextClassifier(embedder, head=head, home=tmp_path).fit(CARD + PARCEL, labels).classifier_
+        for head in ("logreg", "centroid")
+    )
+    embedder.sent.clear()
+    for each in (one, two):
+        evaluate_classifier(each, ["card gone", "a parcel"], ["card", "parcel"])
+    assert sorted(embedder.sent) == ["a parcel", "card gone"]
