@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.9
 """How sure the promise is, if nobody says."""
-STARTS = (1.0, 0.5, 0.25, 0.1)
+STARTS = (0.5, 0.1)
 """Shares of the rows answered at which testing begins, each with an equal part of the doubt."""
 STEPS = 50
 """Thresholds that are tested between answering nothing and answering everything."""
@@ -150,7 +150,7 @@ def abstain_for(
 
     Notes
     -----
-    The thresholds are fixed by the confidences alone. From each of four starts they are tested one
+    The thresholds are fixed by the confidences alone. From each of two starts they are tested one
     after another towards more answers, as long as each can be told from a precision that is too
     low; the loosest that was reached is taken.
 

@@ -65,11 +65,11 @@ def test_a_precision_out_of_reach_is_a_clear_answer() -> None:
 def test_few_rows_are_told_how_many_are_needed() -> None:
     found = abstain_for(np.full(30, 0.99), np.ones(30, bool), precision=0.95)
     assert not found.reached
-    # With a quarter of a doubt of 10 % each: ln(.025) / ln(.95) rows, all of them right.
-    assert found.needed == 72
-    assert "72 are needed" in str(found)
-    assert abstain_for(np.full(72, 0.99), np.ones(72, bool), precision=0.95).reached
-    assert not abstain_for(np.full(71, 0.99), np.ones(71, bool), precision=0.95).reached
+    # With half of a doubt of 10 % each: ln(.05) / ln(.95) rows, all of them right.
+    assert found.needed == 59
+    assert "59 are needed" in str(found)
+    assert abstain_for(np.full(59, 0.99), np.ones(59, bool), precision=0.95).reached
+    assert not abstain_for(np.full(58, 0.99), np.ones(58, bool), precision=0.95).reached
 
 
 def test_rows_of_one_confidence_are_answered_together() -> None:
