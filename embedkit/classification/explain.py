@@ -86,7 +86,8 @@ def explain(
     effects = _effects(fitted, text, probabilities, chosen, other, words)
     best = [effect for effect in effects if effect.effect > 0][:BEST]
     rest = without(text, sorted(span for effect in best for span in effect.spans))
-    left = probabilities([rest])[0] if rest.strip() else _nothing(fitted)
+    # Of a text of no words the labels are as probable as they are frequent.
+    left = probabilities([rest])[0] if rest.strip() else shares(fitted)
     near = partial(nearest_rows, seen, examples=examples, labels=fitted.labels, count=neighbours)
     return Explanation(
         text,
@@ -131,7 +132,7 @@ def _effects(
     def score(texts: list[str]) -> NDArray[np.float64]:
         return _columns(probabilities(texts), chosen, other, multi)
 
-    nothing = _columns(_nothing(fitted)[np.newaxis], chosen, other, multi)[0]
+    nothing = _columns(shares(fitted)[np.newaxis], chosen, other, multi)[0]
     left = leave_out([text], score, nothing, most=words)[0]
     falls = left.falls
     return tuple(
@@ -161,7 +162,13 @@ def _log(chance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(np.clip(chance, LEAST, 1 - LEAST)), np.float64)
 
 
-def _nothing(fitted: Fitted) -> NDArray[np.float64]:
-    """Return what is probable of a text of no words: the labels' shares in training."""
-    counts = np.array(list(fitted.report.counts.values()), np.float64)
-    return np.asarray(counts / max(fitted.report.rows, 1), np.float64)
+def shares(fitted: Fitted) -> NDArray[np.float64]:
+    """Return the share of the rows learned from that has each label, shape (n_labels,).
+
+    Equal shares where it learned from none, by the labels' names alone.
+    """
+    labels, report = fitted.labels, fitted.report
+    counts = np.array([report.counts.get(name, 0) for name in labels.names], np.float64)
+    if not counts.sum():
+        return np.full(len(labels), 0.5 if labels.task == "multi" else 1 / len(labels))
+    return np.asarray(counts / (report.rows if labels.task == "multi" else counts.sum()))

@@ -13,6 +13,7 @@ import numpy as np
 from embedkit import catalog
 from embedkit.classification.asking import opened
 from embedkit.classification.crossfit import equal_texts
+from embedkit.classification.explain import shares
 from embedkit.classification.labels import is_missing
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.evaluation.classification import evaluate_outcomes
@@ -20,8 +21,6 @@ from embedkit.evaluation.label_results import LabelEvaluation
 from embedkit.evaluation.outcomes import Outcomes
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from embedkit.classification.classifier import Classifier
     from embedkit.classification.embedding import Progress
     from embedkit.classification.estimator import TextClassifier
@@ -185,7 +184,10 @@ def evaluate_classifier(
         training=_in_training(trained, seed),
         majority=evaluate_outcomes(_blind(outcomes, trained), seed=seed).measures,
     )
-    return replace(found, notes=tuple(_notes(found, judged, kept=examples is not None)))
+    return replace(
+        found,
+        notes=tuple(_notes(found, judged, kept=examples is not None or not trained.report.rows)),
+    )
 
 
 def evaluate_training(
@@ -309,11 +311,9 @@ def _in_training(classifier: Classifier, seed: int) -> Mapping[str, Any]:
 
 def _blind(outcomes: Outcomes, classifier: Classifier) -> Outcomes:
     """Return what would be answered without reading: always the labels' shares in training."""
-    counts = np.array(list(classifier.report.counts.values()), np.float64)
-    whole = classifier.report.rows if outcomes.task == "multi" else counts.sum()
-    shares: NDArray[np.float64] = np.tile(counts / max(whole, 1), (len(outcomes), 1))
+    told = np.tile(shares(classifier.fitted), (len(outcomes), 1))
     return Outcomes.of(
-        outcomes.labels, outcomes.truth, shares, task=outcomes.task, groups=outcomes.groups
+        outcomes.labels, outcomes.truth, told, task=outcomes.task, groups=outcomes.groups
     )
 
 

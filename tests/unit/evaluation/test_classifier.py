@@ -157,6 +157,18 @@ def test_a_classifier_by_its_name(trained: Classifier, tmp_path: Path) -> None:
         evaluate_classifier(TextClassifier(), ["card gone"], ["card"])
 
 
+def test_a_classifier_that_learned_from_names_alone(tmp_path: Path) -> None:
+    from embedkit.classification.zero_shot import zero_shot
+
+    made = zero_shot(["card", "parcel"], embedder="hashing", home=tmp_path)
+    found = evaluate_classifier(made, CARD + PARCEL, ["card"] * 5 + ["parcel"] * 5)
+    assert found.measures["accuracy"].mean >= 0.8
+    assert (found.seen, found.training, found.notes) == (0, {}, ())
+    assert found.majority["Brier"].mean == pytest.approx(0.5), "both are taken to be as frequent"
+    told = made.explain("the parcel is here")
+    assert (told.label, told.words[0].word, told.nearest) == ("parcel", "parcel", ())
+
+
 def test_two_classifiers_on_the_same_rows_embed_them_once(tmp_path: Path) -> None:
     from tests.conftest import ScriptedEmbedder
 
