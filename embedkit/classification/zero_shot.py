@@ -17,6 +17,7 @@ from embedkit.classification.fitted import Fitted
 from embedkit.classification.heads.zeroshot import ZeroShotHead
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet
+from embedkit.classification.scope import Scope
 from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
 from embedkit.store.manifest import OBJECT, Model
@@ -85,18 +86,25 @@ def zero_shot(
     head = ZeroShotHead()
     head.fit(Inputs(prompts, vectors), targets, len(described))
     _refuse_alike(list(described), vectors, targets)
+    scope = None
     if unlabelled is not None:
         texts = check_texts(unlabelled)
-        if not texts:
-            raise InvalidInputError("expected unlabelled texts, got none", do="leave them out")
-        head.even_out(embed_for(opened, texts, folder, progress=progress))
+        if len(set(texts)) < 2:
+            raise InvalidInputError(
+                f"expected at least two unlabelled texts, got {len(set(texts))}",
+                do="add some, or leave them out",
+            )
+        seen = embed_for(opened, texts, folder, progress=progress)
+        head.even_out(seen)
+        scope = Scope()
+        scope.fit(seen)
     spec = embedder if isinstance(embedder, str) else OBJECT
     fitted = Fitted(
         LabelSet(list(described)),
         head,
         "zeroshot",
         Calibrator.as_they_are(len(described)),
-        None,
+        scope,
         _report(list(described), prompts, unlabelled is not None),
     )
     return Classifier(

@@ -81,6 +81,16 @@ def test_unlabelled_texts_even_out_what_is_near_to_everything(tmp_path: Path) ->
     )
 
 
+def test_unlabelled_texts_tell_what_is_unlike_them(tmp_path: Path) -> None:
+    texts = [f"{what} of my {thing}" for what in ("refund", "loss") for thing in ("bill", "key")]
+    found = made(tmp_path, unlabelled=texts)
+    usual, other = found.classify(["refund of my key", "xylophone zzz qqq"])
+    assert usual.typicality is not None
+    assert other.typicality is not None
+    assert other.typicality < usual.typicality
+    assert made(tmp_path).classify(texts)[0].typicality is None
+
+
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
@@ -91,7 +101,7 @@ def test_unlabelled_texts_even_out_what_is_near_to_everything(tmp_path: Path) ->
         ({"a": "x", "b": []}, {}, "a description of 'b'"),
         (["a", "b"], {"template": "about it"}, "a template with {label}"),
         (["a", "b"], {"template": []}, "expected a template, got none"),
-        (["a", "b"], {"unlabelled": []}, "expected unlabelled texts, got none"),
+        (["a", "b"], {"unlabelled": ["x", "x"]}, "at least two unlabelled texts, got 1"),
         ({"a": "one thing", "b": "one thing"}, {}, "no difference between 'a' and 'b'"),
     ],
 )
