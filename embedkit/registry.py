@@ -182,6 +182,10 @@ ROWS: tuple[Row, ...] = (
         "the label whose description is nearest; needs no labelled text", ("numpy",),
     ),
     Row(
+        "head", "prompted", "embedkit.classification.heads.prompted:PromptedHead",
+        "a generator, shown near examples, such as prompted:openai:MODEL", ("numpy",),
+    ),
+    Row(
         "source", "csv", "embedkit_connectors.delimited:DelimitedSource",
         "CSV and TSV, also gzip; delimiter, quoting and encoding found out",
     ),

@@ -150,7 +150,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_unicode(rows.texts)
         recipe = self._recipe(rows)
         home = catalog.resolve_home(self.home)
-        inputs, model = self._embed(rows.texts, rows.labels.task, home, progress)
+        inputs, model = self._embed(rows, home, progress)
         foreign = None
         if out_of_scope is not None and inputs.dim:
             asked = check_unicode(check_texts(_listed(out_of_scope)))
@@ -277,10 +277,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         return Recipe(self.head, self.folds, self.budget, weights, self.random_state)
 
-    def _embed(
-        self, texts: list[str], task: Task, home: Path, progress: Progress | None
-    ) -> tuple[Inputs, Model]:
-        reads = FEW_READ if self.head == AUTO else make_head(self.head, task).reads
+    def _embed(self, rows: Rows, home: Path, progress: Progress | None) -> tuple[Inputs, Model]:
+        texts = rows.texts
+        reads = FEW_READ if self.head == AUTO else make_head(self.head, rows.labels.task).reads
         if "vectors" not in reads:
             return Inputs.of_texts(texts), NO_MODEL
         opened = open_embedder(self.embedder, home)
@@ -289,7 +288,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if "references" in reads and len(texts) <= FEW_ROWS:
             references = embed_for(opened, reference_texts(), home)
         spec = self.embedder if isinstance(self.embedder, str) else OBJECT
-        return Inputs(texts, vectors, references), Model.of(opened, spec)
+        names = tuple(map(str, rows.labels.names))
+        return Inputs(texts, vectors, references, names), Model.of(opened, spec)
 
 
 def _listed(texts: Any) -> list[Any]:

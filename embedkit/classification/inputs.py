@@ -26,11 +26,14 @@ class Inputs:
     references : float32 array, shape (m, dim), or None
         Vectors of :func:`embedkit.classification.references.reference_texts`, for heads that learn
         from few labels; the same whichever rows are taken.
+    names : tuple of str, or None
+        The labels in the order of their classes, for heads that read them; only to learn from.
     """
 
     texts: Sequence[str]
     vectors: Vectors
     references: Vectors | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.texts):
@@ -51,7 +54,9 @@ class Inputs:
 
     def take(self, rows: Keys) -> Inputs:
         """Return some of the rows, in the order given."""
-        return Inputs([self.texts[i] for i in rows.tolist()], self.vectors[rows], self.references)
+        return Inputs(
+            [self.texts[i] for i in rows.tolist()], self.vectors[rows], self.references, self.names
+        )
 
     def __len__(self) -> int:
         return len(self.texts)

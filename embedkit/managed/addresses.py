@@ -52,7 +52,7 @@ def refuse_foreign(spec: str, name: str, *, kind: str = "collection") -> None:
     known = (provider.public, os.environ.get(provider.url, "").rstrip("/"))
     if address in known or _is_local(address):
         return
-    made = "filled by" if kind == "collection" else "learned on vectors of"
+    made = {"collection": "filled by", "head": "made to ask"}.get(kind, "learned on vectors of")
     raise CredentialsError(
         f"{kind} {name!r} was {made} the service at {urlsplit(address).hostname}, "
         f"and the key in {provider.key} is not sent to an address that only a file names",
