@@ -233,8 +233,8 @@ def finetune(
 
     Texts of one label are drawn together, away from the hard negatives that an index finds for
     them. Part of the texts is held out: some say when to stop, some judge whether the new vectors
-    are better than the old ones. Then, where the time allows, the weights are learned again from
-    all texts. Ctrl-C ends the training early with the best weights so far.
+    are better than the old ones. Then, where the time allows, the weights are learned again with
+    the former. Ctrl-C ends the training early with the best weights so far.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def finetune(
     return finetune(
         texts,
         labels,
-        place_of(catalog.resolve_home(home), name),
+        place_of(catalog.resolve_home(home).absolute(), name),
         model=model,
         recipe=replace(recipe or Recipe(), minutes=minutes),
         device=device,

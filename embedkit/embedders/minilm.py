@@ -17,6 +17,7 @@ from embedkit.embedders.base import BaseEmbedder, Lazy
 from embedkit.embedders.long_texts import HEAD, READ, estimate, portions, token_starts
 from embedkit.embedders.minilm_cache import converted_minilm
 from embedkit.embedders.minilm_model import Precision
+from embedkit.embedders.minilm_tuned import Tuned, find_tuned
 from embedkit.embedders.weights import REPOSITORY, REVISION
 from embedkit.errors import InvalidInputError, WeightsError
 from embedkit.types import Embeddings, InputType
@@ -51,6 +52,9 @@ class MiniLMEmbedder(BaseEmbedder):
     path : str or None
         Folder with the published weights; by default they are looked for, see
         :func:`embedkit.embedders.weights.find_minilm`.
+    weights : str or None
+        Folder with other weights of the same shape, such as ``embedkit classify finetune`` makes:
+        run without torch.
     threads : int or None
         Batches computed at a time; by default the cores that this process may use.
 
@@ -71,20 +75,31 @@ class MiniLMEmbedder(BaseEmbedder):
         precision: Precision = "fp32",
         *,
         path: str | None = None,
+        weights: str | None = None,
         threads: int | None = None,
     ) -> None:
         if precision not in ("fp32", "int8"):
             raise InvalidInputError(f"expected precision 'fp32' or 'int8', got {precision!r}")
         if threads is not None and threads < 1:
             raise InvalidInputError(f"expected threads >= 1, got {threads}")
+        if path is not None and weights is not None:
+            raise InvalidInputError("expected path or weights, got both")
         self.arithmetic = precision
         self.path = path
+        self.weights = weights
+        self._tuned = Lazy(self._find)
         self.threads = threads
         self._model = Lazy(self._load)
 
     @property
     def model_id(self) -> str:
-        """Name, revision and precision. The weights are verified, so the name is exact."""
+        """Name, revision and precision. The weights are verified, so the name is exact.
+
+        Other weights have their folder's name and their hash.
+        """
+        tuned = self._tuned.get()
+        if tuned is not None:
+            return f"minilm:{tuned.folder.resolve().name}@{tuned.digest[:12]} {self.arithmetic}"
         return f"{REPOSITORY}@{REVISION[:8]} {self.arithmetic}"
 
     @property
@@ -112,8 +127,11 @@ class MiniLMEmbedder(BaseEmbedder):
 
         return token_starts(texts, starts)
 
+    def _find(self) -> Tuned | None:
+        return None if self.weights is None else find_tuned(self.weights)
+
     def _load(self) -> _Model:
-        with converted_minilm(self.arithmetic, self.path) as folder:
+        with converted_minilm(self.arithmetic, self.path, tuned=self._tuned.get()) as folder:
             try:
                 encoder = ctranslate2.Encoder(
                     str(folder),

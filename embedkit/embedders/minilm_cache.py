@@ -18,9 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import platformdirs
+from safetensors import SafetensorError
 
 from embedkit.embedders.minilm_model import Precision, write_model
+from embedkit.embedders.minilm_tuned import Tuned
 from embedkit.embedders.weights import FILES, locate_minilm
+from embedkit.errors import WeightsError
 from embedkit.integrity import storage_error
 
 SUMS = "sums.json"
@@ -34,13 +37,17 @@ def cache_home() -> Path:
 
 
 @contextmanager
-def converted_minilm(precision: Precision, path: str | Path | None = None) -> Iterator[Path]:
+def converted_minilm(
+    precision: Precision, path: str | Path | None = None, *, tuned: Tuned | None = None
+) -> Iterator[Path]:
     """Give a folder with the converted model and its tokenizer, checked, until the block ends.
 
     Parameters
     ----------
     path : str, Path or None
         Where the published weights are; None to look for them, and only if they are needed.
+    tuned : Tuned or None
+        Other weights, in place of the published ones.
 
     Raises
     ------
@@ -50,7 +57,10 @@ def converted_minilm(precision: Precision, path: str | Path | None = None) -> It
         The model fits neither into the cache folder nor into the temporary folder.
     """
     weights = locate_minilm(path) if path is not None else None
-    folder = cache_home() / "models" / f"minilm-{FILES['model.safetensors'][:12]}-{precision}-1"
+    mark = FILES["model.safetensors"]
+    if tuned is not None:
+        weights, mark = tuned.folder, tuned.digest
+    folder = cache_home() / "models" / f"minilm-{mark[:12]}-{precision}-1"
     if is_sound(folder):
         yield folder
         return
@@ -116,7 +126,13 @@ def _temporary(weights: Path, precision: Precision) -> Iterator[Path]:
 
 
 def _convert(weights: Path, folder: Path, precision: Precision) -> None:
-    write_model(weights / "model.safetensors", folder, precision)
+    try:
+        write_model(weights / "model.safetensors", folder, precision)
+    except SafetensorError as error:  # the published weights are verified, others may be anything
+        raise WeightsError(
+            f"{weights / 'model.safetensors'} cannot be read: {error}",
+            do="make the model again",
+        ) from error
     shutil.copyfile(weights / "tokenizer.json", folder / "tokenizer.json")
     sums = _sums(folder)
     (folder / SUMS).write_text(json.dumps(sums))

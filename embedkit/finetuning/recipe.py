@@ -45,15 +45,16 @@ class Recipe:
     held_out : float in (0, 0.5]
         Share of the texts kept for early stopping, and as large a share for the verdict.
     refit : bool
-        Whether, after the verdict, training is done again with all texts, as far as the time
-        allows. The verdict is of the model that did not see them.
+        Whether, after the verdict, training is done again with the rows that said when to stop, as
+        far as the time allows. The verdict is of the model that did not see them; the rows that
+        judged are never learned from.
     seed : int
     """
 
     minutes: float = 10.0
-    epochs: float = 8.0
+    epochs: float = 5.0
     batch: int = 32
-    rate: float = 1e-4
+    rate: float = 2e-4
     layer_decay: float = 0.9
     prototype_rate: float = 1e-2
     temperature: float = 0.1

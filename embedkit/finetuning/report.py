@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from embedkit.embedders.minilm_tuned import why_not
+
 if TYPE_CHECKING:
     from embedkit.evaluation.results import Difference
 
@@ -52,8 +54,11 @@ class FineTuned:
     learned, stop, judge : int
         Rows that were learned from up to the verdict, that said when to stop, that judged.
     difference : Difference
-        Accuracy on the rows that judged: of a logistic regression on the new vectors (``ours``)
-        less that of one on the old vectors (``theirs``), with its paired 95 % interval.
+        Accuracy on the rows that judged: of the best head on the new vectors (``ours``) less that
+        of the best on the old ones (``theirs``), with its paired 95 % interval. Of a few heads that
+        read vectors alone, the rows that said when to stop choose the best.
+    head : str
+        The head to use the model with, chosen likewise, also of those that read words as well.
     measured : tuple of Measurement
     best : int
         Place in ``measured`` of the weights that were kept.
@@ -61,7 +66,7 @@ class FineTuned:
         What was trained up to the verdict.
     stopped : {"finished", "no gain", "time", "interrupted"}
     refit : bool
-        Whether the weights were then learned again from all rows.
+        Whether the weights were then learned again, also from the rows that said when to stop.
     mined : float
         Share of the texts that had a hard negative among their neighbours, before.
     seconds, cpu_seconds : float
@@ -78,6 +83,7 @@ class FineTuned:
     stop: int
     judge: int
     difference: Difference
+    head: str
     measured: tuple[Measurement, ...]
     best: int
     steps: int
@@ -99,7 +105,9 @@ class FineTuned:
 
     @property
     def embedder(self) -> str:
-        """The spec that names the model."""
+        """The spec that names the model: where it has MiniLM's shape, without torch."""
+        if not why_not(self.path):
+            return f"minilm?weights={self.path}"
         return f"sentence-transformers:{self.path}"
 
     def note(self) -> dict[str, Any]:

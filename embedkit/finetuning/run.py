@@ -1,4 +1,4 @@
-"""Fine-tuning from labelled texts to a folder: split, mine, train, judge, train on all, save."""
+"""Fine-tuning from labelled texts to a folder: split, mine, train, judge, train again, save."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.classification.inputs import Inputs
 from embedkit.errors import MissingDependencyError
 from embedkit.finetuning import shelf
 from embedkit.finetuning.data import Labelled, Split, fingerprints, split
@@ -20,7 +21,8 @@ from embedkit.finetuning.report import FineTuned
 if TYPE_CHECKING:
     from embedkit.finetuning.network import Network
     from embedkit.finetuning.training import Course, Part, Progress
-    from embedkit.types import Vectors
+    from embedkit.finetuning.verdict import Judged
+    from embedkit.types import Keys, Vectors
 
 BASE = "minilm"
 """The model that is tuned where no other is named: the packaged weights of the default embedder."""
@@ -102,19 +104,19 @@ class _Work:
         triplets = mine(before[0], train.targets) if recipe.mined else None
         self.show("the head on the old vectors", 0, 0)
         clock = time.monotonic()
-        theirs = self._right(before)
+        theirs = self._judge(before)
         judging = time.monotonic() - clock + embedding
         left = self.deadline - time.monotonic() - SAVING - judging
         again = self._refits(left, embedding)
-        seconds = left * (len(train) / (len(train) + len(self.data)) if again else 1.0)
+        seconds = left * (len(train) / (2 * len(train) + len(stop)) if again else 1.0)
         training = Training(network, train, before[0], stop, recipe, triplets)
         course = training.run(
             max(seconds, 1.0), steps=planned_steps(len(train), recipe), progress=self.show
         )
         ours = self._judged([train, stop, judge], course)
-        told = compare(ours, theirs, seed=recipe.seed)
+        told = compare(ours.right, theirs.right, seed=recipe.seed)
         if again and course.stopped != "interrupted":
-            self._refit(start, np.concatenate(before), course)
+            self._refit(start, np.concatenate(before[:2]), course)
         return FineTuned(
             path=place,
             base=self.base[1],
@@ -126,6 +128,7 @@ class _Work:
             stop=len(stop),
             judge=len(judge),
             difference=told,
+            head=ours.advised,
             measured=tuple(course.measured),
             best=course.best or 0,
             steps=course.steps,
@@ -139,7 +142,7 @@ class _Work:
     def save(self, place: Path, told: FineTuned) -> None:
         """Write the model with its note."""
         self.show("saving", 0, 0)
-        seen = self.data if self.refitted else self.data.take(self.parts.train)
+        seen = self.data.take(self._learned() if self.refitted else self.parts.train)
         shelf.store(place, self.network.save, told.note(), fingerprints(seen.texts))
 
     def _part(self, rows: Any) -> Part:
@@ -148,35 +151,42 @@ class _Work:
         some = self.data.take(rows)
         return Part(self.network.tokenize(some.texts), some.targets)
 
-    def _right(self, vectors: list[Vectors]) -> Any:
-        from embedkit.finetuning.verdict import right
+    def _judge(self, vectors: list[Vectors]) -> Judged:
+        from embedkit.finetuning.verdict import judge
 
         rows = (self.parts.train, self.parts.stop, self.parts.judge)
-        train, stop, judge = (
-            (some, self.data.targets[place]) for some, place in zip(vectors, rows, strict=True)
+        train, stop, judges = (
+            (Inputs(self.data.take(place).texts, some), self.data.targets[place])
+            for some, place in zip(vectors, rows, strict=True)
         )
-        return right(train, stop, judge)
+        return judge(train, stop, judges)
 
-    def _judged(self, parts: list[Part], course: Course) -> Any:
-        """Return which texts the new vectors get right; an interruption is heeded after that."""
+    def _learned(self) -> Keys:
+        """Return the rows of the second training: never those that judge.
+
+        They stay unseen, so that a classifier's probabilities can be set right by them.
+        """
+        return np.concatenate([self.parts.train, self.parts.stop])
+
+    def _judged(self, parts: list[Part], course: Course) -> Judged:
+        """Judge the new vectors; an interruption is heeded after that."""
         self.show("the head on the new vectors", 0, 0)
         try:
-            return self._right([self.network.embed(part.tokens) for part in parts])
+            return self._judge([self.network.embed(part.tokens) for part in parts])
         except KeyboardInterrupt:  # a second one is heeded at once
             course.stopped = "interrupted"
-            return self._right([self.network.embed(part.tokens) for part in parts])
+            return self._judge([self.network.embed(part.tokens) for part in parts])
 
     def _refits(self, left: float, embedding: float) -> bool:
-        """Whether there is time to train once more, on all texts."""
+        """Whether there is time to train once more, with the texts that said when to stop."""
         epochs = min(self.recipe.epochs, REFIT_EPOCHS)
         return self.recipe.refit and left > 2 * epochs * STEP_COST * embedding
 
     def _refit(self, start: dict[str, Any], before: Vectors, course: Course) -> None:
-        """Begin again from the old weights, with all texts and as many epochs as did best."""
+        """Begin again from the old weights, with more texts and as many epochs as did best."""
         from embedkit.finetuning.training import Part, Training, planned_steps
 
-        rows = np.concatenate([self.parts.train, self.parts.stop, self.parts.judge])
-        whole = self.data.take(rows)
+        whole = self.data.take(self._learned())
         left = self.deadline - time.monotonic() - SAVING
         best = self.network.state()
         self.network.restore(start)

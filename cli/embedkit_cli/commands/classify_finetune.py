@@ -46,7 +46,7 @@ SEVERAL = "title,body"
 @click.option("--batch", type=click.IntRange(4), help="Texts of a step.")
 @click.option("--device", metavar="DEVICE", help="Such as cuda:1 or cpu.  [default: the fastest]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
-@click.option("--no-refit", is_flag=True, help="Learn nothing from the texts that judged.")
+@click.option("--no-refit", is_flag=True, help="Train once; learn nothing from held-out texts.")
 @click.option("--force", is_flag=True, help="Replace a model of that name.")
 @printing()
 @pass_session
@@ -70,7 +70,7 @@ def finetune(
 
     Texts of one label are drawn together, away from the hard negatives that an index finds for
     them. Texts that are held out say when to stop, and judge whether the new vectors are better
-    than the old ones. Then, where the time allows, the weights are learned again from all texts.
+    than the old ones. Then, where the time allows, the weights are learned again with the former.
     The model is kept in the home, as a folder that sentence-transformers reads. Ctrl-C ends the
     training with the best weights so far. Needs the extra local.
     """
@@ -104,7 +104,10 @@ def finetune(
     emit(session.format, tuned.to_dict(), lambda: describe(tuned))
     if tuned.stopped == "interrupted":
         raise InterruptedWorkError(f"interrupted; the best weights so far are in {tuned.path}")
-    say(f"next: embedkit classify train {source} --embedder {tuned.embedder}")
+    say(
+        f"next: embedkit classify train {source} --label {rows.label} "
+        f"--embedder '{tuned.embedder}' --head {tuned.head}"
+    )
     return 0
 
 
@@ -126,14 +129,15 @@ def describe(tuned: FineTuned) -> str:
         "time": "stopped when the time was over",
         "interrupted": "was interrupted",
     }[tuned.stopped]
-    rows = "all texts" if tuned.refit else count(tuned.learned, "text")
+    learned = count(tuned.learned + (tuned.stop if tuned.refit else 0), "text")
     return "\n".join(
         [
             f"{name}: {verdict}",
             f"  accuracy on {count(tuned.judge, 'held-out text')}: {told.theirs:.4f} before, "
             f"{told.ours:.4f} after; difference {gap.mean:+.4f} "
             f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f})",
-            f"  {tuned.epochs:g} epochs; training {ends}; the weights are learned from {rows}",
+            f"  the head that suits it is {tuned.head}",
+            f"  {tuned.epochs:g} epochs; training {ends}; the weights are learned from {learned}",
             f"  {tuned.seconds:,.0f} s, of the processor {tuned.cpu_seconds:,.0f} s",
             f"  {clean(tuned.embedder)}",
         ]
