@@ -232,13 +232,21 @@ def _matrix(found: LabelEvaluation) -> str:
 
 def _curve(found: LabelEvaluation) -> str:
     bins = found.curve
+    several = found.task == "multi"
     return render(
         [
-            Column("confidence", [f"{one.low:.2f} to {one.high:.2f}" for one in bins]),
+            Column(
+                "of a label" if several else "confidence",
+                [f"{one.low:.2f} to {one.high:.2f}" for one in bins],
+            ),
             Column("mean", [f"{one.confidence:.3f}" for one in bins], right=True),
-            Column("right", [f"{one.accuracy.mean:.3f}" for one in bins], right=True),
+            Column(
+                "has it" if several else "right",
+                [f"{one.accuracy.mean:.3f}" for one in bins],
+                right=True,
+            ),
             Column("95 % interval", [interval(one.accuracy) for one in bins]),
-            Column("rows", [f"{one.rows:,}" for one in bins], right=True),
+            Column("labels" if several else "rows", [f"{one.rows:,}" for one in bins], right=True),
             Column("share", [f"{one.share:.1%}" for one in bins], right=True),
         ]
     )

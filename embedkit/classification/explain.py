@@ -110,7 +110,9 @@ def _pair(fitted: Fitted, row: NDArray[np.float64], label: Any, against: Any) ->
     chosen = order[0] if label is None else labels.number(label)
     rest = [i for i in order if i != chosen]
     if against is None:
-        return chosen, rest[0] if rest else chosen
+        # Of several labels one that the text does not have tells more than one that it has too.
+        absent = [i for i in rest if row[i] < 0.5] if labels.task == "multi" else rest
+        return chosen, (absent or rest or [chosen])[0]
     other = labels.number(against)
     if other == chosen:
         raise InvalidInputError(

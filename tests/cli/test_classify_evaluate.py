@@ -148,6 +148,25 @@ def test_abstaining_is_measured(data: Data, trained: Path) -> None:
     assert measures["accuracy-answered"]["mean"] is None
 
 
+def test_several_labels_a_row(run: Run, data: Data, work: Path) -> None:
+    rows = [
+        (text, "money; late" if "late" in text or "high" in text else "money") for text in MONEY
+    ]
+    rows += [(text, "post; late" if "late" in text or "never" in text else "post") for text in POST]
+    write("train.csv", rows * 2, ("text", "topic"))
+    words = ("classify", "train", "train.csv", "--label", "topic", "--multi-label")
+    run(*words, "--head", "logreg", "--name", "topics")
+    found = data("classify", "evaluate", "train.csv")
+    assert (found["task"], found["confusion"]) == ("multi", None)
+    assert found["measures"]["micro-F1"]["mean"] > 0.9
+    told = run("classify", "evaluate", "--format", "table").stdout
+    assert "subset-accuracy" in told
+    assert "has it" in told
+    result = run("classify", "evaluate", "--plot", "a.png", code=2)
+    assert "--plot needs one label a row" in result.stderr
+    assert not result.stdout
+
+
 @pytest.mark.slow
 def test_pictures_and_a_report(run: Run, trained: Path) -> None:
     pictures = ("--plot", "confusion.svg", "--calibration-plot", "curve.png")

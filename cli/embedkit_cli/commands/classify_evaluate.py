@@ -161,6 +161,8 @@ def _tell(
     from embedkit.evaluation.label_plot import plot_calibration, plot_confusion
     from embedkit_cli.label_evaluations import print_labels, write_report
 
+    if plot is not None and evaluated.found.confusion is None:
+        raise click.UsageError("--plot needs one label a row: these rows have several")
     print_labels(session.format, evaluated)
     for note in evaluated.found.notes:
         say(note)

@@ -162,3 +162,4 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     assert parcel.effect > 0
     assert parcel.against > parcel.effect, "it speaks against the other as well"
     assert found.nearest[0].label == ("late", "post")
+    assert fitted.explain("the parcel").other == "money", "and not the other label that it has"
