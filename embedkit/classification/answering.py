@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,10 +46,18 @@ class Answering:
         Returns predictions of texts.
     shape : Shape
         What is told of each.
+    unanswered : callable, optional
+        Returns which of the texts that were asked last got no answer, by their place, and why.
     """
 
-    def __init__(self, ask: Callable[[Sequence[str]], Predictions], shape: Shape) -> None:
+    def __init__(
+        self,
+        ask: Callable[[Sequence[str]], Predictions],
+        shape: Shape,
+        unanswered: Callable[[], Mapping[int, str]] = dict,
+    ) -> None:
         self._ask = ask
+        self._unanswered = unanswered
         self._shape = shape
         self._schema = shape.schema()
         self._known: pa.Table = self._nothing()
@@ -85,8 +93,11 @@ class Answering:
                 reasons[some[0]] = told
                 continue
             parts.append(pa.Table.from_batches([self._shape.table(told)]))
-            for text in some:
-                self._places[text] = start
+            missing = self._unanswered()
+            reasons |= {some[place]: reason for place, reason in missing.items()}
+            for place, text in enumerate(some):
+                if place not in missing:
+                    self._places[text] = start
                 start += 1
                 self._characters += len(text)
         self._known = pa.concat_tables(parts).combine_chunks()

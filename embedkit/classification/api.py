@@ -286,6 +286,7 @@ def classify(
         text=split_columns(text),
         likely=origin.text if origin is not None else (),
         prefix=prefix,
+        unanswered=asking.unanswered,
     )
     labelling.tally.notes += asking.notes
     return write(opened, labelling, place, form, progress=progress)

@@ -129,6 +129,14 @@ class Asking:
         """Return predictions of texts whose vectors are there."""
         return self.trained.classify_inputs(inputs, **self._options)
 
+    def unanswered(self) -> dict[int, str]:
+        """Return which of the texts that were asked last got no answer, by place, and why.
+
+        Only heads that ask a generator leave texts without one.
+        """
+        listed = getattr(self.trained.fitted.head, "unanswered", ())
+        return {each.place: each.reason for each in listed}
+
     def column_types(self, name: str) -> dict[str, str]:
         """Return the metadata columns that hold the labels of records, and their SQL types."""
         kinds = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}

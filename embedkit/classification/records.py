@@ -77,7 +77,7 @@ def label_records(
     FilterError, ModelMismatchError
     """
     vectors = _Vectors(view, asking)
-    answering = Answering(asking.ask, asking.shape)
+    answering = Answering(asking.ask, asking.shape, asking.unanswered)
     total = view.manifest.records
     found, parts = Labelled(pa.table({})), []
     done = 0
@@ -138,6 +138,8 @@ class _Vectors:
             trained.reads_vectors
             and view.manifest.model.model_id == trained.model.model_id
             and not tells_apart(trained.embedder, "classification")
+            # One that asks a generator tells which texts got no answer: these are asked as texts.
+            and not hasattr(trained.fitted.head, "unanswered")
         )
 
     def known(self, seqs: Keys, rows: Keys, texts: Sequence[str]) -> Mask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,8 @@ class Labelling:
         The columns that the classifier learned from: taken where they are there and none is given.
     prefix : str or None
         What stands before the names of the added columns.
+    unanswered : callable, optional
+        Returns which of the texts that were asked last got no answer, by place, and why.
     """
 
     def __init__(
@@ -83,8 +85,9 @@ class Labelling:
         text: Sequence[str] | None = None,
         likely: Sequence[str] = (),
         prefix: str | None = None,
+        unanswered: Callable[[], Mapping[int, str]] = dict,
     ) -> None:
-        self._answering = Answering(ask, shape)
+        self._answering = Answering(ask, shape, unanswered)
         self._added = shape.schema()
         self._text = text
         self._likely = likely

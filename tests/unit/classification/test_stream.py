@@ -79,6 +79,21 @@ def test_a_bad_text_costs_only_itself(texts: list[str]) -> None:
     assert labels(answers.table) == [good.get(text) for text in texts]
 
 
+def test_texts_without_an_answer_are_told_and_asked_again() -> None:
+    oracle = Oracle()
+
+    def unanswered() -> dict[int, str]:
+        last = oracle.asked[-2:]
+        return {last.index("ab"): "no label"} if "ab" in last else {}
+
+    answering = Answering(oracle, SHAPE, unanswered)
+    first = answering.answer(["cd", "ab", "cd"])
+    assert labels(first.table) == ["short", None, "short"]
+    assert first.failures == {1: "no label"}
+    assert labels(answering.answer(["ab", "cd"]).table) == [None, "short"]
+    assert oracle.asked == ["cd", "ab", "ab"]
+
+
 def test_what_no_text_could_do_better_is_raised() -> None:
     with pytest.raises(CredentialsError):
         Answering(Oracle(["bad"], CredentialsError), SHAPE).answer(["ab", "bad"])
