@@ -6,17 +6,16 @@ Rows without a label are set aside and counted, for they are what a classifier i
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from embedkit.classification.spelling import label_text, merged
 from embedkit.errors import ColumnError, InvalidInputError, SourceError
 from embedkit.ingest.choose import Choice, Sample, choose
 from embedkit.ingest.stage import Progress, sql_type
@@ -39,8 +38,6 @@ SEPARATOR = ";"
 _NAMES = ("label", "labels", "class", "category", "target")
 _MISSING = frozenset(("nan", "<na>"))
 """What libraries write where there is no value."""
-_WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0*)?")
-"""A whole number, also with a point; with a zero before it, it is a code."""
 _SHOWN = 3
 
 
@@ -394,8 +391,8 @@ def _settled(found: LabelledRows, reader: _Reader, how: How) -> LabelledRows:
     split = [
         _labels(value, how, line) for value, line in zip(found.labels, found.lines, strict=True)
     ]
-    merged = _merged(Counter(label for labels in split for label in labels), found.notes)
-    split = [tuple(dict.fromkeys(merged.get(one, one) for one in labels)) for labels in split]
+    same = merged(Counter(label for labels in split for label in labels), found.notes)
+    split = [tuple(dict.fromkeys(same.get(one, one) for one in labels)) for labels in split]
     found.labels = list(split) if how.multi else [labels[0] for labels in split]
     if how.multi and max(map(len, split)) < 2:
         found.notes.append(f"no row has several labels; is {how.separator!r} between them?")
@@ -414,49 +411,6 @@ def _labels(value: Any, how: How, line: int) -> tuple[str, ...]:
         return (text,)
     parts = [part.strip() for part in text.split(how.separator)]
     return tuple(part for part in parts if part)
-
-
-def label_text(value: Any) -> str:
-    """Return a label as text: ``1`` for 1 and 1.0, ``true`` for True, without outer blanks."""
-    from embedkit_connectors.columns import as_text
-
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    return as_text(value).strip()
-
-
-def _merged(counts: Counter[str], notes: list[str]) -> dict[str, str]:
-    """Return the spellings that are others' labels, and note what was found."""
-    groups: dict[str, list[str]] = {}
-    for label in counts:
-        groups.setdefault(_key(label), []).append(label)
-    merged: dict[str, str] = {}
-    for key, spellings in groups.items():
-        if len(spellings) > 1:
-            shown = ", ".join(repr(spelling) for spelling in spellings)
-            notes.append(f"{shown} are taken for one label, {key!r}")
-            merged |= dict.fromkeys(spellings, key)
-    alike: dict[str, list[str]] = {}
-    for label in counts:
-        alike.setdefault(" ".join(label.casefold().split()), []).append(label)
-    for spellings in alike.values():
-        if len({merged.get(one, one) for one in spellings}) > 1:
-            shown = " and ".join(f"{one!r} ({counts[one]:,})" for one in spellings)
-            notes.append(f"{shown} differ only in case or blanks, and are labels of their own")
-    return merged
-
-
-def _key(label: str) -> str:
-    whole = _WHOLE.fullmatch(label)
-    if whole is not None:
-        return str(int(whole[1]))
-    return label.casefold() if label.casefold() in ("true", "false") else label
-
-
-def nearest(label: str, known: Iterable[str]) -> str:
-    """Return ``did you mean 'x'? `` where a label is much like a known one, else nothing."""
-    near = difflib.get_close_matches(label, list(known), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _rows(number: int) -> str:

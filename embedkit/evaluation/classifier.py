@@ -15,6 +15,8 @@ from embedkit.classification.asking import opened
 from embedkit.classification.crossfit import equal_texts
 from embedkit.classification.explain import shares
 from embedkit.classification.labels import is_missing
+from embedkit.classification.predictions import Predictions
+from embedkit.classification.spelling import label_key, label_text
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.evaluation.classification import evaluate_outcomes
 from embedkit.evaluation.label_results import LabelEvaluation
@@ -74,7 +76,7 @@ class Judged:
             raise InvalidInputError(
                 f"expected a label for each text, got {len(texts)} texts and {len(labels)} labels"
             )
-        classes = {str(name): i for i, name in enumerate(known.names)}
+        classes = {label_key(label_text(name)): i for i, name in enumerate(known.names)}
         places: list[int] = []
         found: list[list[int]] = []
         unknown: Counter[str] = Counter()
@@ -84,14 +86,14 @@ class Judged:
             if is_missing(text) or not isinstance(text, str) or is_missing(label):
                 unlabelled += 1
                 continue
-            told = [str(one) for one in _several(label, known)]
-            strange = [one for one in told if one not in classes]
+            told = [label_text(one) for one in _several(label, known)]
+            strange = [one for one in told if label_key(one) not in classes]
             if strange:
                 unknown.update(strange[:1])
                 aside.append(text)
             else:
                 places.append(place)
-                found.append([classes[one] for one in told])
+                found.append([classes[label_key(one)] for one in told])
         if not places:
             raise InvalidInputError(_nothing(known, texts, unknown, unlabelled), do=_advice(known))
         return cls(
@@ -159,16 +161,7 @@ def evaluate_classifier(
     learned = [] if examples is None else list(examples.texts)
     numbers = equal_texts([*learned, *judged.texts])
     groups = numbers[len(learned) :]
-    outcomes = Outcomes.of(
-        tuple(map(str, known.names)),
-        judged.targets,
-        said.probabilities,
-        answers=said.targets,
-        task=known.task,
-        abstained=said.abstained if abstains else None,
-        sets=said.sets,
-        groups=groups,
-    )
+    outcomes = _outcomes(known, judged.targets, said, groups, abstains=abstains)
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
     seen = np.isin(groups, numbers[: len(learned)])
     unseen: dict[str, Any] = {}
@@ -214,18 +207,9 @@ def evaluate_training(
             "the classifier was saved without the rows that it learned from",
             do="give labelled rows to measure it by",
         )
-    from embedkit.classification.predictions import Predictions
-
     said = Predictions(known, examples.probabilities, abstain_below=abstain_below)
-    outcomes = Outcomes.of(
-        tuple(map(str, known.names)),
-        examples.targets,
-        examples.probabilities,
-        answers=said.targets,
-        task=known.task,
-        abstained=said.abstained if abstain_below else None,
-        groups=equal_texts(list(examples.texts)),
-    )
+    groups = equal_texts(list(examples.texts))
+    outcomes = _outcomes(known, examples.targets, said, groups, abstains=abstain_below > 0)
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
     majority = evaluate_outcomes(_blind(outcomes, trained), seed=seed).measures
     return replace(found, majority=majority, places=tuple(range(len(outcomes))))
@@ -264,6 +248,21 @@ def evaluate_by(
         )
         for value, _ in Counter(told).most_common(most)
     }
+
+
+def _outcomes(
+    known: LabelSet, targets: Keys | Mask, said: Predictions, groups: Keys, *, abstains: bool
+) -> Outcomes:
+    return Outcomes.of(
+        tuple(map(str, known.names)),
+        targets,
+        said.probabilities,
+        answers=said.targets,
+        task=known.task,
+        abstained=said.abstained if abstains else None,
+        sets=said.sets,
+        groups=groups,
+    )
 
 
 def _turned_away(classifier: Classifier, judged: Judged, answering: Mapping[str, Any]) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 from embedkit.classification.labelled import (
     LabelledRows,
     is_missing,
-    label_text,
     read_texts,
     samples_of,
 )
+from embedkit.classification.spelling import label_text
 from embedkit.errors import ColumnError, SourceError
 from embedkit.ingest.choose import choose
 from embedkit.types import Reject

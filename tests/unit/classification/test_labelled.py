@@ -17,10 +17,10 @@ from embedkit.classification.labelled import (
     How,
     LabelledRows,
     is_missing,
-    label_text,
     read_labelled,
     read_labelled_records,
 )
+from embedkit.classification.spelling import label_text
 from embedkit.errors import ColumnError, InvalidInputError, SourceError
 
 ROWS = (

@@ -75,7 +75,8 @@ def test_numbers_as_labels_are_what_they_look_like(tmp_path: Path) -> None:
     fitted = TextClassifier("hashing", head="logreg", home=tmp_path).fit(
         CARD + PARCEL, [0] * 5 + [1] * 5
     )
-    found = evaluate_classifier(fitted.classifier_, ["the card", "the parcel"], ["0", 1])
+    texts = ["the card", "the parcel", "a card", "a parcel"]
+    found = evaluate_classifier(fitted.classifier_, texts, ["0", 1, "0.0", 1.0])
     assert found.labels == ("0", "1")
     assert found.measures["accuracy"].mean == 1
 
