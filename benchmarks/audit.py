@@ -265,7 +265,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="a random sample of so many rows")
     parser.add_argument("--rate", type=float, default=0.05)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--head", default="logreg")
+    parser.add_argument("--head", default="auto")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--embedder", default="minilm")
     parser.add_argument("--home")

@@ -63,7 +63,7 @@ TABLES = (
     show_default=True,
     help="Least cosine of texts that are nearly equal.",
 )
-@click.option("--head", metavar="SPEC", help="What is cross-validated.  [default: joined]")
+@click.option("--head", metavar="SPEC", help="What is cross-validated.  [default: auto]")
 @click.option(
     "--folds",
     type=click.IntRange(min=2),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from embedkit.types import Keys, Vectors
 
+AUTO = "auto"
+KERNEL = 12_000
+"""Rows up to which ``auto`` is the head ``kernel``: 600 MB."""
 LARGE = 20_000
 """Rows beyond which there are few folds, and each learns from so many rows of the others."""
 LARGE_FOLDS = 3
@@ -32,6 +35,8 @@ class Evidence:
 
     Attributes
     ----------
+    head : str
+        Spec of the head that was cross-validated.
     texts : sequence of str, length n
     names : sequence of str
         The labels; a row's target is a place in it.
@@ -49,6 +54,7 @@ class Evidence:
         How probable it is that the row's label is wrong.
     """
 
+    head: str
     texts: Sequence[str]
     names: Sequence[str]
     targets: Keys
@@ -90,9 +96,11 @@ def gather(
         )
     place = {name: i for i, name in enumerate(names)}
     targets = np.fromiter((place[label] for label in labels), np.int64, len(labels))
-    scores = _unseen(head, Inputs(texts, vectors), targets, len(names), folds, seed)
+    spec = chosen(head, len(texts))
+    scores = _unseen(spec, Inputs(texts, vectors), targets, len(names), folds, seed)
     noise = learn_noise(scores, targets, seed=seed)
     return Evidence(
+        spec,
         texts,
         names,
         targets,
@@ -106,14 +114,27 @@ def gather(
     )
 
 
+def chosen(head: str, rows: int) -> str:
+    """Return the head to cross-validate so many rows with: words and vectors, one way or another.
+
+    Both heads that ``auto`` may mean find more wrong labels than vectors or words alone;
+    ``kernel`` finds the most, for a matrix of all rows by all.
+    """
+    if head != AUTO:
+        return head
+    return "kernel" if rows <= KERNEL else "joined"
+
+
 def _unseen(
     head: str, inputs: Inputs, targets: Keys, n_classes: int, folds: int, seed: int
 ) -> NDArray[np.float64]:
     """Return the scores of each row by a head that had not seen it, shape (n, n_classes)."""
     if len(inputs) <= LARGE:
-        few = min(folds, len(inputs))
+        # The kernel's inverse has what it would say without each text, whatever their number.
+        each = head.partition("?")[0] == "kernel"
+        parts = group_equal(inputs.texts) if each else min(folds, len(inputs))
         return crossfit(
-            lambda: make_head(head, "single"), inputs, targets, n_classes, folds=few, seed=seed
+            lambda: make_head(head, "single"), inputs, targets, n_classes, folds=parts, seed=seed
         )
     place = folds_of(inputs.texts, targets, LARGE_FOLDS, seed=seed)
     rng = np.random.default_rng(seed)
@@ -129,12 +150,12 @@ def _unseen(
     return out
 
 
-def fit_all(evidence: Evidence, head: str, *, seed: int = 0) -> Head:
+def fit_all(evidence: Evidence, *, seed: int = 0) -> Head:
     """Return a head that learned from the rows, from a random LARGE of them where there are more.
 
     Rows are learned from as they are labelled, right or wrong.
     """
-    made: Head = make_head(head, "single")
+    made: Head = make_head(evidence.head, "single")
     inputs = Inputs(evidence.texts, evidence.vectors)
     targets = evidence.targets
     if len(inputs) > LARGE:

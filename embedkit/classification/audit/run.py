@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit.classification.audit.classes import class_facts, confusions, spellings
-from embedkit.classification.audit.evidence import LARGE, Evidence, fit_all, gather
+from embedkit.classification.audit.evidence import AUTO, LARGE, Evidence, chosen, fit_all, gather
 from embedkit.classification.audit.leakage import effect, leaks, share
 from embedkit.classification.audit.mislabelled import label_errors
 from embedkit.classification.audit.repeats import repeats
@@ -24,8 +24,6 @@ from embedkit.types.audit import Audit, Leak, LeakEffect, Suggestion
 if TYPE_CHECKING:
     from embedkit.types import Vectors
 
-HEAD = "joined"
-"""The head that is cross-validated: words and vectors find more wrong labels than either."""
 Progress = Callable[[str, int, int], None]
 Embed = Callable[[Sequence[str]], "Vectors"]
 
@@ -48,7 +46,7 @@ class Wishes:
     seed : int
     """
 
-    head: str = HEAD
+    head: str = AUTO
     folds: int = 10
     near: float = 0.95
     next: int = 20
@@ -101,14 +99,14 @@ def audit(
     notes = [*rows.notes, *rows.set_aside(), *cut_off]
     if len(rows) > LARGE:
         notes.append(f"heads learned from random {LARGE:,} rows, in three folds")
-    fitted = lru_cache(lambda: fit_all(evidence, wishes.head, seed=wishes.seed))
+    fitted = lru_cache(lambda: fit_all(evidence, seed=wishes.seed))
     leaked, changed = _leakage(evidence, test, embed, fitted, wishes.near, notes)
     right = evidence.probabilities.argmax(axis=1) == evidence.targets
     return Audit(
         source=rows.source,
         rows=len(rows),
         embedder=model,
-        head=wishes.head,
+        head=evidence.head,
         accuracy=share(right),
         noise=round(evidence.noise.rate, 4),
         expected_precision=None if precision is None else round(precision, 4),
@@ -168,7 +166,7 @@ def audit_labels(
     test: Any = None,
     unlabelled: Any = None,
     embedder: Any = "minilm",
-    head: str = HEAD,
+    head: str = AUTO,
     folds: int = 10,
     near: float = 0.95,
     next: int = 20,
@@ -197,9 +195,11 @@ def audit_labels(
     embedder : str or Embedder
         Not one that was tuned on the same labels: it would confirm the wrong ones.
     head : str
-        Spec of the head that is cross-validated.
+        Spec of the head that is cross-validated. ``"auto"``: ``kernel`` up to 12,000 rows,
+        ``joined`` beyond.
     folds : int
-        Of cross-validation, at least 2. Beyond 20,000 rows there are three, and each learns from a
+        Of cross-validation, at least 2; the head ``kernel`` leaves out one text after the other,
+        which costs it less. Beyond 20,000 rows there are three, and each learns from a
         random 20,000; the notes say so.
     near : float
         Least cosine of texts that are called near, above 0 and at most 1.
@@ -236,7 +236,9 @@ def audit_labels(
         check_k(next, "next"),
         None if errors is None else check_k(errors, "errors"),
     )
-    make_head(head, "single")  # a spec that cannot be meant is refused before anything is read
+    make_head(
+        chosen(head, 0), "single"
+    )  # a spec that cannot be meant is refused before anything is read
     place = catalog.resolve_home(home)
     opened = open_embedder(embedder, place)
     rows = _read(source, text, label, id, progress)

@@ -26,6 +26,7 @@ def evidence(
     p = np.full((len(texts), len(names)), 0.1 / max(len(names) - 1, 1))
     p[np.arange(len(texts)), given] = 0.9
     return Evidence(
+        head="logreg",
         texts=list(texts),
         names=names,
         targets=targets,

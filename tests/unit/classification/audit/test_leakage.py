@@ -90,7 +90,7 @@ def test_accuracy_with_and_without_leaks() -> None:
     )
     _, leaked = leaks(train, test, 0.99)
     assert leaked.tolist() == [True, False, False, False]
-    found = effect(train, test, leaked, lambda: fit_all(train, "logreg"))
+    found = effect(train, test, leaked, lambda: fit_all(train))
     assert found is not None
     assert found.leaked is not None
     assert found.without is not None
@@ -98,4 +98,4 @@ def test_accuracy_with_and_without_leaks() -> None:
     assert (found.with_leaks.mean, found.with_leaks.n) == (0.75, 4)
     assert (found.leaked.mean, found.leaked.n) == (1.0, 1)
     assert found.without.mean == pytest.approx(2 / 3)
-    assert effect(train, held_out(["x"], []), leaked[:1], lambda: fit_all(train, "logreg")) is None
+    assert effect(train, held_out(["x"], []), leaked[:1], lambda: fit_all(train)) is None
