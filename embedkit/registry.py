@@ -169,6 +169,11 @@ ROWS: tuple[Row, ...] = (
         ("numpy", "scipy"),
     ),
     Row(
+        "head", "adapted", "embedkit.classification.heads.adapted:AdaptedHead",
+        "another head on vectors that a learned adapter moves: adapted?inner=knn",
+        ("numpy", "scipy"),
+    ),
+    Row(
         "head", "majority", "embedkit.classification.heads.majority:MajorityHead",
         "the most frequent class, whatever the text", ("numpy",),
     ),

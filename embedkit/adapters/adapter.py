@@ -82,6 +82,11 @@ class Adapter:
         self._gate: Gate | None = None
 
     @property
+    def fitted(self) -> bool:
+        """Whether it has learned anything."""
+        return self._gate is not None
+
+    @property
     def dim(self) -> int:
         """Width of the vectors that go in, and of those that come out.
 

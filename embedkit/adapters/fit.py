@@ -43,6 +43,7 @@ def fit_adapter(
     name: str | None = None,
     embedder: str | Embedder = "minilm",
     home: str | Path | None = None,
+    input_type: InputType | None = None,
     keep: float = KEEP,
     force: bool = False,
     seed: int = 0,
@@ -67,6 +68,9 @@ def fit_adapter(
         The model to be adapted.
     home : str or Path, optional
         Default: as everywhere.
+    input_type : {"document", "query", "classification", "clustering"}, optional
+        What the texts are embedded as, where the model makes a difference. Default:
+        ``"classification"`` for labels, ``"document"`` for pairs.
     keep : float
         How much vectors are held where they were. More changes other searches less.
     force : bool
@@ -101,12 +105,22 @@ def fit_adapter(
         refuse_taken(place, name, force=force)
     made = _opened(embedder, place)
     telling = progress or (lambda what, done, total: None)
+
+    def embed(some: Sequence[str], kind: InputType) -> Vectors:
+        return embed_for(made, some, place, input_type=kind, progress=telling)
+
     if pairs is not None:
         if texts is not None or labels is not None or not len(pairs):
             raise InvalidInputError("expected either texts with labels or pairs, and some of them")
-        learned = _from_pairs(pairs, same, made, place, Adapter(keep=keep), seed, telling)
+        kind = input_type or "document"
+        learned = _from_pairs(
+            pairs, same, lambda some: embed(some, kind), Adapter(keep=keep), seed, telling
+        )
     elif texts is not None and labels is not None:
-        learned = _from_labels(texts, labels, made, place, Adapter(keep=keep), seed, telling)
+        kind = input_type or "classification"
+        learned = _from_labels(
+            texts, labels, lambda some: embed(some, kind), Adapter(keep=keep), seed, telling
+        )
     else:
         raise InvalidInputError("expected texts with labels, or pairs", do="give labels=…")
     adapter, report = learned
@@ -120,8 +134,7 @@ def fit_adapter(
 def _from_labels(
     texts: Sequence[str],
     labels: Sequence[Any],
-    embedder: Embedder,
-    home: Path,
+    embed: Callable[[Sequence[str]], Vectors],
     adapter: Adapter,
     seed: int,
     progress: Progress,
@@ -132,7 +145,7 @@ def _from_labels(
     if rows.labels.task == "multi":
         raise InvalidInputError("expected one label a text, got several for some")
     targets, count = rows.targets.astype(np.int64), len(rows.labels)
-    vectors = embed_for(embedder, rows.texts, home, progress=progress)
+    vectors = embed(rows.texts)
     begun = process_time()
     found = measure_labels(adapter.keep, vectors, targets, count, rows.texts, seed, progress)
     progress("learning", 0, 0)
@@ -145,8 +158,7 @@ def _from_labels(
 def _from_pairs(
     pairs: Sequence[tuple[str, str]],
     same: Sequence[bool] | None,
-    embedder: Embedder,
-    home: Path,
+    embed: Callable[[Sequence[str]], Vectors],
     adapter: Adapter,
     seed: int,
     progress: Progress,
@@ -160,19 +172,12 @@ def _from_pairs(
     numbers: dict[str, int] = {}
     sides = [[numbers.setdefault(text, len(numbers)) for text in pair] for pair in pairs]
     left, right = np.asarray(sides, np.int64).T
-    vectors: Vectors = embed_for(
-        embedder, list(numbers), home, input_type=_kind_of_pairs(), progress=progress
-    )
+    vectors = embed(list(numbers))
     begun = process_time()
     found = measure_pairs(adapter.keep, vectors, left, right, alike, seed, progress)
     progress("learning", 0, 0)
     adapter.fit_pairs(vectors, left, right, alike, rounds=found.rounds, seed=seed)
     return adapter, _report("pairs", len(pairs), 0, adapter, found, begun)
-
-
-def _kind_of_pairs() -> InputType:
-    """Texts that are to find each other are searched for, whoever asks: they are documents."""
-    return "document"
 
 
 def _report(

@@ -45,6 +45,11 @@ WORDS = {
     type=click.FloatRange(min=0),
     help="Hold vectors where they were: more changes other searches less.  [default: 1]",
 )
+@click.option(
+    "--input-type",
+    type=click.Choice(["document", "query", "classification", "clustering"]),
+    help="What a managed model takes the texts for.  [default: classification; document for pairs]",
+)
 @click.option("--dry-run", is_flag=True, help="Tell whether it would help; keep nothing.")
 @click.option("--force", is_flag=True, help="Replace an adapter of that name.")
 @printing()
@@ -131,6 +136,8 @@ def _learn(
 
     if options["keep"] is not None:
         wishes["keep"] = options["keep"]
+    if options["input_type"] is not None:
+        wishes["input_type"] = options["input_type"]
     return embedkit.fit_adapter(
         **wishes,
         name=name,
