@@ -101,8 +101,9 @@ def axes(references: Vectors) -> NDArray[np.float64]:
     Returns
     -------
     float64 array, shape (n_poles, dim)
-        For each pole the direction, of length 1, from the middle of its family to it; zeros where
-        the model sees no difference.
+        For each pole the direction from the middle of its family to it, of length
+        1 / sqrt(poles of the family), so that a family of many poles counts as much as one of two;
+        zeros where the model sees no difference.
     """
     found, place = [], 0
     for family in FAMILIES:
@@ -112,7 +113,7 @@ def axes(references: Vectors) -> NDArray[np.float64]:
             poles.append(_unit(mean))
             place += len(pole)
         middle = np.mean(poles, axis=0)
-        found += [_unit(each - middle) for each in poles]
+        found += [_unit(each - middle) / np.sqrt(len(poles)) for each in poles]
     return np.array(found)
 
 
