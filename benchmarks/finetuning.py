@@ -47,7 +47,7 @@ def main() -> None:
             f"{len(texts)} to learn from, {len(others[0])} to test on; {tuned.verdict}: "
             f"{told.theirs:.4f} -> {told.ours:.4f}, {told.difference}; {tuned.seconds:.0f} s, "
             f"CPU {tuned.cpu_seconds:.0f} s; {tuned.epochs} epochs, {tuned.stopped}, "
-            f"refit {tuned.refit}, head {tuned.head}"
+            f"{tuned.members} more, head {tuned.head}"
         )
         names = sorted(set(labels))
         place = {name: i for i, name in enumerate(names)}
@@ -71,7 +71,8 @@ def _tune(
         clock: Callable[[], float] = time.process_time
         time.monotonic = lambda: clock() / 2  # type: ignore[assignment]
     changed: dict[str, Any] = dict(pair.split("=") for pair in options.recipe)
-    recipe = Recipe(**{name: float(value) for name, value in changed.items()})
+    kinds = {name: type(value) for name, value in Recipe().to_dict().items()}
+    recipe = Recipe(**{name: kinds[name](value) for name, value in changed.items()})
     return embedkit.finetune(
         texts, labels, options.name, minutes=options.minutes, recipe=recipe, home=home, force=True
     )

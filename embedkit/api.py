@@ -233,8 +233,9 @@ def finetune(
 
     Texts of one label are drawn together, away from the hard negatives that an index finds for
     them. Part of the texts is held out: some say when to stop, some judge whether the new vectors
-    are better than the old ones. Then, where the time allows, the weights are learned again with
-    the former. Ctrl-C ends the training early with the best weights so far.
+    are better than the old ones. Where the time allows, training is done again with the former, and
+    the weights of several trainings are averaged. Ctrl-C ends it early with the best weights so
+    far.
 
     Parameters
     ----------

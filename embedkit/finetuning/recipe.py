@@ -44,21 +44,21 @@ class Recipe:
         Measurements without a gain after which training stops.
     held_out : float in (0, 0.5]
         Share of the texts kept for early stopping, and as large a share for the verdict.
-    refit : bool
-        Whether, after the verdict, training is done again with the rows that said when to stop, as
-        far as the time allows. The verdict is of the model that did not see them; the rows that
-        judged are never learned from.
+    members : int, >= 0
+        How often, at most, training is done again with the rows that said when to stop as well, as
+        far as the time allows; the weights are averaged. The rows that judged are never learned
+        from.
     seed : int
     """
 
     minutes: float = 10.0
     epochs: float = 5.0
     batch: int = 32
-    rate: float = 2e-4
+    rate: float = 1.5e-4
     layer_decay: float = 0.9
     prototype_rate: float = 1e-2
-    temperature: float = 0.1
-    contrast: float = 0.5
+    temperature: float = 0.07
+    contrast: float = 0.3
     masked: float = 0.1
     average: float = 0.99
     mined: float = 0.5
@@ -66,7 +66,7 @@ class Recipe:
     weight_decay: float = 0.01
     patience: int = 4
     held_out: float = 0.1
-    refit: bool = True
+    members: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -85,6 +85,7 @@ class Recipe:
             ("warmup", 0 <= self.warmup < 1, "warmup in [0, 1)"),
             ("weight_decay", self.weight_decay >= 0, "weight_decay >= 0"),
             ("patience", self.patience >= 1, "patience >= 1"),
+            ("members", self.members >= 0, "members >= 0"),
             ("held_out", 0 < self.held_out <= 0.5, "held_out in (0, 0.5]"),
         ):
             if not good:

@@ -52,21 +52,23 @@ class FineTuned:
     rows, skipped : int
         Rows that were used, and left out for want of a text or a label.
     learned, stop, judge : int
-        Rows that were learned from up to the verdict, that said when to stop, that judged.
+        Rows that were learned from at first, that said when to stop, that judged.
     difference : Difference
         Accuracy on the rows that judged: of the best head on the new vectors (``ours``) less that
         of the best on the old ones (``theirs``), with its paired 95 % interval. Of a few heads that
-        read vectors alone, the rows that said when to stop choose the best.
+        read vectors alone, the rows that said when to stop choose the best. It is the model that
+        was kept that is judged, and it never learned from these rows.
     head : str
         The head to use the model with, chosen likewise, also of those that read words as well.
     measured : tuple of Measurement
     best : int
         Place in ``measured`` of the weights that were kept.
     steps, epochs
-        What was trained up to the verdict.
+        Of the first training.
     stopped : {"finished", "no gain", "time", "interrupted"}
-    refit : bool
-        Whether the weights were then learned again, also from the rows that said when to stop.
+    members : int
+        Trainings that followed, also with the rows that said when to stop, whose averaged weights
+        were kept; 0 where it is the first training's weights.
     mined : float
         Share of the texts that had a hard negative among their neighbours, before.
     seconds, cpu_seconds : float
@@ -89,7 +91,7 @@ class FineTuned:
     steps: int
     epochs: float
     stopped: Stopped
-    refit: bool
+    members: int
     mined: float
     recipe: dict[str, Any]
     seconds: float = 0.0

@@ -1,12 +1,12 @@
-"""Fine-tuning from labelled texts to a folder: split, mine, train, judge, train again, save."""
+"""Fine-tuning from labelled texts to a folder: split, mine, train, train again, judge, save."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,12 +17,15 @@ from embedkit.finetuning.data import Labelled, Split, fingerprints, split
 from embedkit.finetuning.mining import mine
 from embedkit.finetuning.recipe import Recipe
 from embedkit.finetuning.report import FineTuned
+from embedkit.finetuning.soup import Soup
 
 if TYPE_CHECKING:
     from embedkit.finetuning.network import Network
     from embedkit.finetuning.training import Course, Part, Progress
-    from embedkit.finetuning.verdict import Judged
-    from embedkit.types import Keys, Vectors
+    from embedkit.finetuning.verdict import Advice, Rows
+    from embedkit.types import Keys, Mask, Vectors
+
+T = TypeVar("T")
 
 BASE = "minilm"
 """The model that is tuned where no other is named: the packaged weights of the default embedder."""
@@ -30,8 +33,12 @@ STEP_COST = 3.5
 """Time of learning from a text, in times of embedding it: forward, backward, and the step."""
 SAVING = 3.0
 """Seconds kept back for saving."""
-REFIT_EPOCHS = 3.0
-"""Where the time does not allow so many epochs twice, there is no second training."""
+REFIT_EPOCHS = 2.0
+"""Where the time does not allow so many epochs twice, there is one training."""
+FIRST = 0.45
+"""Share of the time that the first training may take where others are to follow."""
+ENOUGH = 1.1
+"""How much of the time of a training must be left for one more."""
 
 
 def finetune(
@@ -82,16 +89,19 @@ class _Work:
     base: tuple[Network, str]
     deadline: float
     show: Progress
-    refitted: bool = False
+    kept: float = SAVING
+    """Seconds kept back for what comes after training."""
+    members: int = 0
+    """Trainings whose weights were averaged, after the one that said how long to train."""
 
     @property
     def network(self) -> Network:
         return self.base[0]
 
     def run(self, place: Path) -> FineTuned:
-        """Train, judge and, where the time allows, train on all."""
+        """Train, say when to stop, train again as often as the time allows, and judge."""
         from embedkit.finetuning.training import Training, planned_steps
-        from embedkit.finetuning.verdict import compare
+        from embedkit.finetuning.verdict import advise, compare, right
 
         recipe, network, rows = self.recipe, self.network, self.parts
         train, stop, judge = (self._part(some) for some in (rows.train, rows.stop, rows.judge))
@@ -104,19 +114,25 @@ class _Work:
         triplets = mine(before[0], train.targets) if recipe.mined else None
         self.show("the head on the old vectors", 0, 0)
         clock = time.monotonic()
-        theirs = self._judge(before)
-        judging = time.monotonic() - clock + embedding
-        left = self.deadline - time.monotonic() - SAVING - judging
-        again = self._refits(left, embedding)
-        seconds = left * (len(train) / (2 * len(train) + len(stop)) if again else 1.0)
+        old = advise(*self._rows(before[:2], rows.train, rows.stop))
+        theirs = right(old.head, *self._rows(before[::2], rows.train, rows.judge))
+        self.kept = SAVING + 2 * (time.monotonic() - clock + embedding)
+        left = self.deadline - time.monotonic() - self.kept
+        again = recipe.members > 0 and left > 2 * REFIT_EPOCHS * STEP_COST * embedding
         training = Training(network, train, before[0], stop, recipe, triplets)
+        clock = time.monotonic()
         course = training.run(
-            max(seconds, 1.0), steps=planned_steps(len(train), recipe), progress=self.show
+            max(left * (FIRST if again else 1.0), 1.0),
+            steps=planned_steps(len(train), recipe),
+            progress=self.show,
         )
-        ours = self._judged([train, stop, judge], course)
-        told = compare(ours.right, theirs.right, seed=recipe.seed)
+        took = time.monotonic() - clock
+        self.show("the head on the new vectors", 0, 0)
+        new = self._heeding(course, lambda: self._advised(train, stop))
         if again and course.stopped != "interrupted":
-            self._refit(start, np.concatenate(before[:2]), course)
+            self._again(start, np.concatenate(before[:2]), course, took)
+        ours = self._heeding(course, lambda: self._right(new.head, judge))
+        told = compare(ours, theirs, seed=recipe.seed)
         return FineTuned(
             path=place,
             base=self.base[1],
@@ -128,13 +144,13 @@ class _Work:
             stop=len(stop),
             judge=len(judge),
             difference=told,
-            head=ours.advised,
+            head=new.advised,
             measured=tuple(course.measured),
             best=course.best or 0,
             steps=course.steps,
             epochs=round(course.epochs, 2),
             stopped=course.stopped,
-            refit=self.refitted,
+            members=self.members,
             mined=0.0 if triplets is None else round(triplets.hard, 4),
             recipe=recipe.to_dict(),
         )
@@ -142,7 +158,7 @@ class _Work:
     def save(self, place: Path, told: FineTuned) -> None:
         """Write the model with its note."""
         self.show("saving", 0, 0)
-        seen = self.data.take(self._learned() if self.refitted else self.parts.train)
+        seen = self.data.take(self._learned())
         shelf.store(place, self.network.save, told.note(), fingerprints(seen.texts))
 
     def _part(self, rows: Any) -> Part:
@@ -151,57 +167,77 @@ class _Work:
         some = self.data.take(rows)
         return Part(self.network.tokenize(some.texts), some.targets)
 
-    def _judge(self, vectors: list[Vectors]) -> Judged:
-        from embedkit.finetuning.verdict import judge
-
-        rows = (self.parts.train, self.parts.stop, self.parts.judge)
-        train, stop, judges = (
+    def _rows(self, vectors: list[Vectors], *places: Keys) -> list[Rows]:
+        """Return texts with their vectors, and their classes."""
+        return [
             (Inputs(self.data.take(place).texts, some), self.data.targets[place])
-            for some, place in zip(vectors, rows, strict=True)
-        )
-        return judge(train, stop, judges)
+            for some, place in zip(vectors, places, strict=True)
+        ]
+
+    def _advised(self, train: Part, stop: Part) -> Advice:
+        """Return which heads suit the new vectors."""
+        from embedkit.finetuning.verdict import advise
+
+        vectors = [self.network.embed(part.tokens) for part in (train, stop)]
+        return advise(*self._rows(vectors, self.parts.train, self.parts.stop))
+
+    def _right(self, head: str, judge: Part) -> Mask:
+        """Return which of the judging texts the final model gets right."""
+        from embedkit.finetuning.verdict import right
+
+        learned = self._learned()
+        vectors = [self.network.embed(part.tokens) for part in (self._part(learned), judge)]
+        return right(head, *self._rows(vectors, learned, self.parts.judge))
+
+    def _heeding(self, course: Course, work: Callable[[], T]) -> T:
+        """Return what work returns; an interruption is heeded after it, a second one at once."""
+        try:
+            return work()
+        except KeyboardInterrupt:
+            course.stopped = "interrupted"
+            return work()
 
     def _learned(self) -> Keys:
-        """Return the rows of the second training: never those that judge.
+        """Return the rows that the final model learned from: never those that judge.
 
         They stay unseen, so that a classifier's probabilities can be set right by them.
         """
+        if not self.members:
+            return self.parts.train
         return np.concatenate([self.parts.train, self.parts.stop])
 
-    def _judged(self, parts: list[Part], course: Course) -> Judged:
-        """Judge the new vectors; an interruption is heeded after that."""
-        self.show("the head on the new vectors", 0, 0)
-        try:
-            return self._judge([self.network.embed(part.tokens) for part in parts])
-        except KeyboardInterrupt:  # a second one is heeded at once
-            course.stopped = "interrupted"
-            return self._judge([self.network.embed(part.tokens) for part in parts])
+    def _again(self, start: dict[str, Any], before: Vectors, course: Course, took: float) -> None:
+        """Train again from the old weights, with more texts and as many epochs as did best.
 
-    def _refits(self, left: float, embedding: float) -> bool:
-        """Whether there is time to train once more, with the texts that said when to stop."""
-        epochs = min(self.recipe.epochs, REFIT_EPOCHS)
-        return self.recipe.refit and left > 2 * epochs * STEP_COST * embedding
+        As often as the time allows, each time with other draws; the weights are averaged.
 
-    def _refit(self, start: dict[str, Any], before: Vectors, course: Course) -> None:
-        """Begin again from the old weights, with more texts and as many epochs as did best."""
+        Source
+        ------
+        Wortsman et al.: Model soups, ICML 2022 (the average of trainings from the same weights).
+        """
         from embedkit.finetuning.training import Part, Training, planned_steps
 
-        whole = self.data.take(self._learned())
-        left = self.deadline - time.monotonic() - SAVING
-        best = self.network.state()
-        self.network.restore(start)
+        whole = self.data.take(np.concatenate([self.parts.train, self.parts.stop]))
+        part = Part(self.network.tokenize(whole.texts), whole.targets)
+        steps = planned_steps(len(part), self.recipe, course.measured[course.best or 0].epoch)
+        each = took * steps / course.steps
+        triplets = mine(before, whole.targets) if self.recipe.mined else None
+        best, soup = self.network.state(), Soup()
         try:
-            triplets = mine(before, whole.targets) if self.recipe.mined else None
-            part = Part(self.network.tokenize(whole.texts), whole.targets)
-            epochs = course.measured[course.best or 0].epoch
-            Training(self.network, part, before, None, self.recipe, triplets).run(
-                left, steps=planned_steps(len(part), self.recipe, epochs), progress=self.show
-            )
-        except KeyboardInterrupt:  # the weights of the verdict are whole, these are not
-            self.network.restore(best)
+            for member in range(self.recipe.members):
+                left = self.deadline - time.monotonic() - self.kept
+                if left < each * (ENOUGH if member else 0.5):
+                    break
+                self.network.restore(start)
+                recipe = replace(self.recipe, seed=self.recipe.seed + 1 + member)
+                Training(self.network, part, before, None, recipe, triplets).run(
+                    left, steps=steps, progress=self.show
+                )
+                soup.add(self.network.state())
+        except KeyboardInterrupt:  # the weights of the training that was cut short are left out
             course.stopped = "interrupted"
-        else:
-            self.refitted = True
+        self.members = soup.size
+        self.network.restore(soup.mean() if soup.size else best)
 
 
 def _load(model: str, device: str | None) -> tuple[Network, str]:

@@ -25,47 +25,38 @@ MANY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """How good some vectors are.
-
-    Attributes
-    ----------
-    head : str
-        The best of the heads that read vectors alone.
-    advised : str
-        The best of all, for use.
-    right : bool array, shape (n,)
-        Which of the judging texts ``head`` labels rightly.
-    """
+class Advice:
+    """Which head suits some vectors: of those that read vectors alone, and of all."""
 
     head: str
     advised: str
-    right: Mask
 
 
-def judge(train: Rows, stop: Rows, judges: Rows) -> Judged:
-    """Choose a head and measure it on texts that had no part in that.
+def advise(train: Rows, stop: Rows) -> Advice:
+    """Choose heads by texts that they did not learn from.
 
     Cross-validation cannot choose a head for tuned vectors: those of the texts that the model
     learned from are apart already.
+    """
+    specs = (*HEADS, WORDS_TOO) if len(train[1]) <= MANY else HEADS[:1]
+    shares = {spec: float(right(spec, train, stop).mean()) for spec in specs}
+    # The first of several that are equal.
+    best = max((spec for spec in specs if spec != WORDS_TOO), key=lambda spec: shares[spec])
+    return Advice(best, max(specs, key=lambda spec: shares[spec]))
+
+
+def right(spec: str, train: Rows, others: Rows) -> Mask:
+    """Return which of other texts a head labels rightly.
 
     Parameters
     ----------
-    train, stop, judges
-        What heads learn from; what they are chosen by; what the one chosen is measured on.
+    train, others
+        What it learns from, and what it is measured on.
     """
-    n_classes = int(max(rows[1].max() for rows in (train, stop, judges))) + 1
-    specs = (*HEADS, WORDS_TOO) if len(train[1]) <= MANY else HEADS[:1]
-    heads: dict[str, Head] = {}
-    shares: dict[str, float] = {}
-    for spec in specs:
-        heads[spec] = registry.create("head", spec)
-        heads[spec].fit(train[0], train[1], n_classes)
-        shares[spec] = float(_correct(heads[spec], stop).mean())
-    # The first of several that are equal.
-    best = max((spec for spec in specs if spec != WORDS_TOO), key=lambda spec: shares[spec])
-    advised = max(specs, key=lambda spec: shares[spec])
-    return Judged(best, advised, _correct(heads[best], judges))
+    head: Head = registry.create("head", spec)
+    head.fit(train[0], train[1], int(max(train[1].max(), others[1].max())) + 1)
+    found: Mask = head.scores(others[0]).argmax(axis=1) == others[1]
+    return found
 
 
 def compare(ours: Mask, theirs: Mask, *, seed: int = 0) -> Difference:
@@ -78,8 +69,3 @@ def compare(ours: Mask, theirs: Mask, *, seed: int = 0) -> Difference:
     """
     pairs = list(zip(ours.astype(float).tolist(), theirs.astype(float).tolist(), strict=True))
     return difference("accuracy", pairs, seed=seed)
-
-
-def _correct(head: Head, rows: Rows) -> Mask:
-    found: Mask = head.scores(rows[0]).argmax(axis=1) == rows[1]
-    return found

@@ -30,14 +30,14 @@ def test_a_model_is_tuned_judged_and_named_for_the_next_command(
     run: Run, labelled: str, work: Path
 ) -> None:
     words = ("classify", "finetune", labelled, "--label", "topic", "--name", "topics")
-    done = run(*words, "--epochs", "0.1", "--no-refit", "--device", "cpu", "--format", "table")
+    done = run(*words, "--epochs", "0.1", "--once", "--device", "cpu", "--format", "table")
     assert "accuracy on 4 held-out texts" in done.stdout
     assert "95 % interval" in done.stdout
     assert "learned from 32 texts" in done.stdout
     assert "1 row without a label set aside" in done.stderr
     folder = work / ".embedkit" / ".models" / "topics"
     assert (folder / "finetuned.json").exists()
-    assert f"--embedder sentence-transformers:{folder}" in done.stderr
+    assert f"--embedder 'minilm?weights={folder}' --head " in done.stderr
     again = run(*words, code=2)
     assert "already there" in again.stderr
 

@@ -46,7 +46,7 @@ SEVERAL = "title,body"
 @click.option("--batch", type=click.IntRange(4), help="Texts of a step.")
 @click.option("--device", metavar="DEVICE", help="Such as cuda:1 or cpu.  [default: the fastest]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")
-@click.option("--no-refit", is_flag=True, help="Train once; learn nothing from held-out texts.")
+@click.option("--once", is_flag=True, help="Train once; learn nothing from held-out texts.")
 @click.option("--force", is_flag=True, help="Replace a model of that name.")
 @printing()
 @pass_session
@@ -63,14 +63,15 @@ def finetune(
     batch: int | None,
     device: str | None,
     seed: int,
-    no_refit: bool,
+    once: bool,
     force: bool,
 ) -> int:
     """Fine-tune a sentence-transformers model on the labelled texts of SOURCE.
 
     Texts of one label are drawn together, away from the hard negatives that an index finds for
     them. Texts that are held out say when to stop, and judge whether the new vectors are better
-    than the old ones. Then, where the time allows, the weights are learned again with the former.
+    than the old ones. Where the time allows, training is done again with the former, and the
+    weights of several trainings are averaged.
     The model is kept in the home, as a folder that sentence-transformers reads. Ctrl-C ends the
     training with the best weights so far. Needs the extra local.
     """
@@ -80,9 +81,9 @@ def finetune(
     from embedkit_cli.output import emit
 
     chosen: dict[str, Any] = {"epochs": epochs, "batch": batch}
-    recipe = Recipe(
-        seed=seed, refit=not no_refit, **{k: v for k, v in chosen.items() if v is not None}
-    )
+    if once:
+        chosen["members"] = 0
+    recipe = Recipe(seed=seed, **{k: v for k, v in chosen.items() if v is not None})
     if source == "-":
         say_waiting()
     with Progress("steps") as progress:
@@ -129,7 +130,8 @@ def describe(tuned: FineTuned) -> str:
         "time": "stopped when the time was over",
         "interrupted": "was interrupted",
     }[tuned.stopped]
-    learned = count(tuned.learned + (tuned.stop if tuned.refit else 0), "text")
+    learned = count(tuned.learned + (tuned.stop if tuned.members else 0), "text")
+    mean = f"are the mean of {tuned.members} trainings, and " if tuned.members > 1 else ""
     return "\n".join(
         [
             f"{name}: {verdict}",
@@ -137,7 +139,8 @@ def describe(tuned: FineTuned) -> str:
             f"{told.ours:.4f} after; difference {gap.mean:+.4f} "
             f"(95 % interval {gap.low:+.4f} to {gap.high:+.4f})",
             f"  the head that suits it is {tuned.head}",
-            f"  {tuned.epochs:g} epochs; training {ends}; the weights are learned from {learned}",
+            f"  {tuned.epochs:g} epochs; training {ends}",
+            f"  the weights {mean}were learned from {learned}",
             f"  {tuned.seconds:,.0f} s, of the processor {tuned.cpu_seconds:,.0f} s",
             f"  {clean(tuned.embedder)}",
         ]

@@ -16,11 +16,14 @@ from embedkit.errors import InvalidInputError, MissingDependencyError, StorageEr
 from embedkit.finetuning import run, shelf
 from embedkit.finetuning.recipe import Recipe
 from embedkit.finetuning.report import FineTuned
+from embedkit.finetuning.soup import Soup
 from embedkit.finetuning.training import Part, Training
 
 from .conftest import questions
 
-RECIPE = Recipe(rate=1e-2, prototype_rate=3e-2, epochs=14, masked=0.0, average=0.9, held_out=0.25)
+RECIPE = Recipe(
+    rate=1e-2, prototype_rate=3e-2, epochs=14, masked=0.0, average=0.9, held_out=0.25, members=2
+)
 
 
 def tune(tiny: Path, home: Path, n: int = 400, **options: Any) -> FineTuned:
@@ -47,7 +50,7 @@ def test_held_out_texts_are_told_apart_better_and_the_verdict_says_so(tuned: Fin
     assert told.difference.low > 0
     assert tuned.verdict == "helped"
     assert (tuned.learned, tuned.stop, tuned.judge, tuned.rows) == (200, 100, 100, 400)
-    assert tuned.refit
+    assert tuned.members == 2
 
 
 def test_the_folder_is_one_of_sentence_transformers_and_has_the_same_vectors(
@@ -79,18 +82,18 @@ def test_texts_that_were_learned_from_are_known_again(tuned: FineTuned) -> None:
     assert seen is not None
     assert seen[0] == seen[1]
     assert not seen[2]
-    # The second training learned from all but those that judged.
+    # The trainings that followed learned from all but those that judged.
     every = shelf.was_seen(tuned.path, texts)
     assert every is not None
     assert int(every.sum()) == tuned.learned + tuned.stop == 300
 
 
 def test_a_model_trained_once_knows_no_text_that_was_held_out(tiny: Path, tmp_path: Path) -> None:
-    told = tune(tiny, tmp_path, recipe=replace(RECIPE, refit=False, epochs=1))
+    told = tune(tiny, tmp_path, recipe=replace(RECIPE, members=0, epochs=1))
     seen = shelf.was_seen(told.path, questions(400)[0])
     assert seen is not None
     assert int(seen.sum()) == told.learned == 200
-    assert not told.refit
+    assert told.members == 0
 
 
 def test_the_search_of_a_collection_takes_the_model(tuned: FineTuned, home: Path) -> None:
@@ -110,7 +113,7 @@ def test_the_search_of_a_collection_takes_the_model(tuned: FineTuned, home: Path
 def test_equal_seeds_give_equal_weights_and_another_seed_another_model(
     tiny: Path, tmp_path: Path
 ) -> None:
-    short = replace(RECIPE, epochs=1, refit=False, masked=0.1)
+    short = replace(RECIPE, epochs=1, members=0, masked=0.1)
     made = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         told = tune(tiny, tmp_path / name, recipe=replace(short, seed=seed))
@@ -140,21 +143,48 @@ def test_an_interruption_keeps_the_best_weights_so_far(tiny: Path, tmp_path: Pat
     told = tune(tiny, tmp_path, progress=Watch(70, interrupt))
     assert told.stopped == "interrupted"
     assert told.steps == 70
-    assert not told.refit
+    assert told.members == 0
     assert told.measured[told.best].step <= 70
     assert embedkit.embedder(told.embedder).embed(["a text"]).shape == (1, 32)
 
 
-def test_an_interruption_of_the_second_training_keeps_the_weights_that_were_judged(
+def test_an_interruption_of_the_second_training_keeps_the_weights_of_the_first(
     tiny: Path, tmp_path: Path
 ) -> None:
-    first = tune(tiny, tmp_path / "one", recipe=replace(RECIPE, refit=False))
+    first = tune(tiny, tmp_path / "one", recipe=replace(RECIPE, members=0))
     again = tune(tiny, tmp_path / "two", progress=Watch(first.steps + 5, interrupt))
     assert again.stopped == "interrupted"
-    assert not again.refit
+    assert again.members == 0
     texts = questions(9, seed=8)[0]
     one, two = (embedkit.embedder(told.embedder).embed(texts) for told in (first, again))
     assert np.array_equal(one, two)
+
+
+def test_an_interruption_of_the_third_training_keeps_the_weights_of_the_second(
+    tiny: Path, tmp_path: Path
+) -> None:
+    two = tune(tiny, tmp_path / "two", recipe=replace(RECIPE, members=1, epochs=1))
+    seen = Watch(10**9, interrupt)
+    tune(tiny, tmp_path / "count", recipe=replace(RECIPE, members=1, epochs=1), progress=seen)
+    cut = tune(
+        tiny, tmp_path / "cut", recipe=replace(RECIPE, members=2, epochs=1),
+        progress=Watch(seen.steps + 3, interrupt),
+    )  # fmt: skip
+    assert (cut.stopped, cut.members) == ("interrupted", 1)
+    texts = questions(9, seed=8)[0]
+    a, b = (embedkit.embedder(told.embedder).embed(texts) for told in (two, cut))
+    assert np.array_equal(a, b)
+
+
+def test_weights_are_averaged_and_whole_numbers_are_not() -> None:
+    import torch
+
+    soup = Soup()
+    soup.add({"w": torch.tensor([1.0, 2.0]), "n": torch.tensor([3])})
+    soup.add({"w": torch.tensor([3.0, 6.0]), "n": torch.tensor([3])})
+    assert soup.size == 2
+    assert soup.mean()["w"].tolist() == [2.0, 4.0]
+    assert soup.mean()["n"].tolist() == [3]
 
 
 def test_an_interruption_before_anything_was_measured_leaves_nothing(
@@ -221,7 +251,7 @@ def test_what_lies_below_the_layers_does_not_learn(tiny: Path, tuned: FineTuned)
 
 
 def test_a_name_that_is_taken_is_refused_unless_forced(tiny: Path, tmp_path: Path) -> None:
-    quick = replace(RECIPE, epochs=0.5, refit=False)
+    quick = replace(RECIPE, epochs=0.5, members=0)
     old = tune(tiny, tmp_path, recipe=quick)
     with pytest.raises(InvalidInputError, match="already there"):
         tune(tiny, tmp_path)
