@@ -131,8 +131,9 @@ def _unseen(
     """Return the scores of each row by a head that had not seen it, shape (n, n_classes)."""
     if len(inputs) <= LARGE:
         # The kernel's inverse has what it would say without each text, whatever their number.
-        each = head.partition("?")[0] == "kernel"
-        parts = group_equal(inputs.texts) if each else min(folds, len(inputs))
+        parts: int | Keys = group_equal(inputs.texts)
+        if head.partition("?")[0] != "kernel" or not np.any(parts):
+            parts = min(folds, len(inputs))
         return crossfit(
             lambda: make_head(head, "single"), inputs, targets, n_classes, folds=parts, seed=seed
         )

@@ -70,9 +70,9 @@ class PlainRows:
         """Say what was left out."""
         told = []
         if self.blank:
-            told.append(f"{self.source}: {self.blank:,} rows without a text left out")
+            told.append(f"{self.source}: {_rows(self.blank)} without a text left out")
         if self.failed:
-            told.append(f"{self.source}: {self.failed:,} rows could not be read and left out")
+            told.append(f"{self.source}: {_rows(self.failed)} could not be read and left out")
         return told
 
     def unlabelled(self) -> PlainRows:
@@ -178,3 +178,7 @@ def as_test(rows: PlainRows, vectors: Vectors) -> HeldOut:
     """Return rows and their vectors as test rows."""
     labels = rows.labels if any(rows.labels) else []
     return HeldOut(rows.texts, labels, np.asarray(rows.lines, np.int64), vectors)
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"

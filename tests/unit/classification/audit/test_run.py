@@ -92,3 +92,51 @@ def test_bad_input(home: Path) -> None:
         embedkit.audit_labels(rows, home=home, embedder="hashing", folds=1)
     with pytest.raises(InvalidInputError, match="cosine above 0"):
         embedkit.audit_labels(rows, home=home, near=1.5, **QUICK)
+
+
+def test_many_rows_are_learned_from_by_samples(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedkit.classification.audit.evidence.LARGE", 150)
+    monkeypatch.setattr("embedkit.classification.audit.run.LARGE", 150)
+    rows = questions()
+    labels, wrong = flipped(rows, 0.05, 5)
+    given = [{"text": text, "label": label} for (text, _), label in zip(rows, labels, strict=True)]
+    new = [{"text": "how do I prune a cactus"}]
+    found = embedkit.audit_labels(
+        given, home=home, embedder="hashing", head="logreg", unlabelled=new
+    )
+    assert "heads learned from random 150 rows, in three folds" in found.notes
+    assert len({error.line - 1 for error in found.errors} & wrong) >= 0.6 * len(wrong)
+    assert found.suggestions[0].likely == "gardening"
+
+
+def test_as_many_errors_as_are_asked_for(home: Path) -> None:
+    given = [{"text": text, "label": label} for text, label in questions()[:80]]
+    found = embedkit.audit_labels(given, home=home, errors=7, **QUICK)
+    assert len(found.errors) == 7
+    assert found.expected_precision is not None
+    assert found.expected_precision < 0.2
+
+
+def test_lists_of_labels_are_refused(home: Path) -> None:
+    given = [{"text": "a b", "label": ["x", "y"]}, {"text": "c d", "label": ["x"]}]
+    with pytest.raises(InvalidInputError, match="one label a row, got a list"):
+        embedkit.audit_labels(given, home=home, **QUICK)
+
+
+def test_a_table_that_there_is_not(home: Path) -> None:
+    given = [{"text": text, "label": label} for text, label in questions()[:30]]
+    found = embedkit.audit_labels(given, home=home, **QUICK)
+    with pytest.raises(InvalidInputError, match="did you mean 'errors'"):
+        found.table("error")
+    assert set(found.to_dict()) >= {*found.TABLES, "rows", "accuracy", "noise"}
+    for name in found.TABLES:
+        assert all(list(row) == found.columns(name) for row in found.table(name))
+
+
+def test_two_rows_are_enough_to_say_something(home: Path) -> None:
+    given = [{"text": "bake bread", "label": "x"}, {"text": "drive a car", "label": "y"}]
+    found = embedkit.audit_labels(given, home=home, embedder="hashing")
+    assert found.rows == 2
+    assert all(facts.rare for facts in found.classes)
+    same = [{"text": "bake bread", "label": "x"}, {"text": "Bake bread!", "label": "y"}]
+    assert len(embedkit.audit_labels(same, home=home, embedder="hashing").conflicts) == 1
