@@ -114,9 +114,11 @@ def load_examples(folder: Path) -> Examples | None:
 
     arrays = _read_arrays(folder, entry["arrays"])
     path = _checked(folder, entry["texts"])
-    table = pq.read_table(path, memory_map=False)
+    # Not by read_table, which imports pandas wherever that is installed.
+    with pq.ParquetFile(path) as file:
+        texts = file.read().column("text").to_pylist()
     return Examples(
-        table.column("text").to_pylist(),
+        texts,
         arrays["targets"],
         arrays["vectors"].astype(np.float32),
         arrays["probabilities"].astype(np.float64),
