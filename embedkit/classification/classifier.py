@@ -324,8 +324,18 @@ class Classifier:
             neighbours=neighbours,
         )
 
-    def portrait(self, label: Any, *, count: int = 5, words: int = 10) -> Portrait:
-        """Return what a label looks like: typical rows, borderline rows, and its words.
+    def portraits(
+        self, labels: Sequence[Any] | None = None, *, count: int = 5, words: int = 10
+    ) -> list[Portrait]:
+        """Return what labels look like: typical rows, borderline rows, and their words.
+
+        Parameters
+        ----------
+        labels : sequence, optional
+            Default: all.
+        count : int
+            Rows of each kind.
+        words : int
 
         Raises
         ------
@@ -334,9 +344,9 @@ class Classifier:
         UnsupportedOperationError
             The rows learned from were not kept.
         """
-        from embedkit.classification.likeness import portrait
+        from embedkit.classification.likeness import portraits
 
-        return portrait(self._kept(), self.fitted.labels, label, count=count, words=words)
+        return portraits(self._kept(), self.fitted.labels, labels, count=count, words=words)
 
     def _kept(self) -> Examples:
         examples = self.examples

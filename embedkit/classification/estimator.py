@@ -207,11 +207,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def typical(self, label: Any, count: int = 5) -> tuple[ExampleRow, ...]:
         """Return rows in the middle of a label, sure and unlike each other."""
-        return self._trained().portrait(label, count=count).typical
+        return self._trained().portraits([label], count=count, words=0)[0].typical
 
     def borderline(self, label: Any, count: int = 5) -> tuple[ExampleRow, ...]:
         """Return the rows of a label that are nearest to another label."""
-        return self._trained().portrait(label, count=count).borderline
+        return self._trained().portraits([label], count=count, words=0)[0].borderline
 
     @property
     def report_(self) -> TrainingReport:

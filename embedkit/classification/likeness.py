@@ -60,13 +60,20 @@ def nearest_rows(
     )
 
 
-def portrait(
-    examples: Examples, labels: LabelSet, label: Any, *, count: int = 5, words: int = 10
-) -> Portrait:
-    """Return what a label looks like: typical and borderline rows, and its words.
+def portraits(
+    examples: Examples,
+    labels: LabelSet,
+    wanted: Sequence[Any] | None = None,
+    *,
+    count: int = 5,
+    words: int = 10,
+) -> list[Portrait]:
+    """Return what labels look like: typical and borderline rows, and their words.
 
     Parameters
     ----------
+    wanted : sequence, optional
+        The labels. Default: all.
     count : int
         Rows of each kind.
     words : int
@@ -76,14 +83,18 @@ def portrait(
     InvalidInputError
         A label that is not known; the nearest is offered.
     """
-    number = labels.number(label)
-    return Portrait(
-        labels.names[number],
-        int(members(examples, number).sum()),
-        typical_rows(examples, labels, label, count),
-        borderline_rows(examples, labels, label, count),
-        typical_words(examples, labels, label, words),
-    )
+    numbers = [labels.number(one) for one in (labels.names if wanted is None else wanted)]
+    held = words_of_rows(examples) if words > 0 else []
+    return [
+        Portrait(
+            labels.names[number],
+            int(members(examples, number).sum()),
+            typical_rows(examples, labels, labels.names[number], count),
+            borderline_rows(examples, labels, labels.names[number], count),
+            typical_words(held, members(examples, number), words),
+        )
+        for number in numbers
+    ]
 
 
 def typical_rows(
@@ -133,10 +144,25 @@ def borderline_rows(
     return tuple(sorted(listed, key=lambda one: abs(one.margin))[: max(count, 0)])
 
 
+def words_of_rows(examples: Examples) -> list[frozenset[str]]:
+    """Return the different words of each row, in whatever case."""
+    return [
+        frozenset(match[0].casefold() for match in WORD.finditer(text)) for text in examples.texts
+    ]
+
+
 def typical_words(
-    examples: Examples, labels: LabelSet, label: Any, count: int = 10
+    held: Sequence[frozenset[str]], inside: Mask, count: int = 10
 ) -> tuple[TypicalWord, ...]:
-    """Return the words that a label has more often than the others, the surest first.
+    """Return the words that some rows have more often than the others, the surest first.
+
+    Parameters
+    ----------
+    held : sequence of sets of str, length n
+        The words of each row.
+    inside : bool array, shape (n,)
+        Which rows are meant.
+    count : int
 
     Source
     ------
@@ -145,14 +171,14 @@ def typical_words(
     an informative Dirichlet prior, the words' frequencies in all rows, over its standard deviation.
     Each word counts once a row, so that one talkative row is not a label's language.
     """
-    number = labels.number(label)
-    inside = members(examples, number)
+    if count < 1:
+        return ()
     ours: Counter[str] = Counter()
     theirs: Counter[str] = Counter()
-    for text, own in zip(examples.texts, inside.tolist(), strict=True):
-        (ours if own else theirs).update({match[0].casefold() for match in WORD.finditer(text)})
-    names = list(ours)
-    if not names or count < 1:
+    for words, own in zip(held, inside.tolist(), strict=True):
+        (ours if own else theirs).update(words)
+    names = sorted(ours)
+    if not names:
         return ()
     here = np.array([ours[name] for name in names], np.float64)
     there = np.array([theirs[name] for name in names], np.float64)

@@ -108,6 +108,17 @@ def test_searching_loads_only_what_it_needs(embedder: str, tmp_path: Path) -> No
     assert heavy(modules) <= {"duckdb", "numpy", "turbovec"}, "no model is needed"
 
 
+def test_explaining_a_label_loads_only_what_it_needs(tmp_path: Path) -> None:
+    rows = "".join(f"pay bill {i},money\nparcel late {i},post\n" for i in range(6))
+    (tmp_path / "a.csv").write_text(f"text,topic\n{rows}", encoding="utf-8")
+    train = ["classify", "train", "a.csv", "--embedder", "hashing", "--head", "logreg"]
+    loaded(f"from embedkit_cli.root import cli; cli({[*train, '--label', 'topic']})", tmp_path)
+    for words in (["classify", "explain", "pay the parcel"], ["classify", "explain"]):
+        modules = loaded(f"from embedkit_cli.root import cli; cli({words})", tmp_path)
+        assert "embedkit.leaving_out" in modules, "it did explain"
+        assert heavy(modules) <= {"numpy", "pyarrow", "safetensors"}
+
+
 def test_every_row_of_the_registry_can_be_imported_alone(tmp_path: Path) -> None:
     code = """
 from embedkit.registry import ROWS

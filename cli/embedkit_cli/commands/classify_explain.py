@@ -116,8 +116,7 @@ def _portraits(session: Session, opened: Classifier, labels: list[Any], rows: in
     from embedkit_cli.explanations import describe_portrait, portrait_rows
     from embedkit_cli.output import emit
 
-    names = labels or list(opened.fitted.labels.names)
-    found = [opened.portrait(label, count=rows) for label in names]
+    found = opened.portraits(labels or None, count=rows)
     value: Any = [one.to_dict() for one in found]
     if session.format == "csv":
         value = portrait_rows(found)

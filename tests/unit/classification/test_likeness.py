@@ -9,9 +9,11 @@ from embedkit.classification.fitted import Examples
 from embedkit.classification.labels import LabelSet
 from embedkit.classification.likeness import (
     borderline_rows,
-    portrait,
+    members,
+    portraits,
     typical_rows,
     typical_words,
+    words_of_rows,
 )
 from embedkit.errors import InvalidInputError
 
@@ -51,7 +53,7 @@ def test_borderline_rows_are_those_of_least_margin() -> None:
 def test_the_words_of_a_label_are_weighed_as_in_the_paper() -> None:
     texts = ["the refund", "the refund", "the refund now", "the parcel", "the parcel", "the post"]
     rows = examples([0] * 6, [0, 0, 0, 1, 1, 1], [0.9] * 6, texts)
-    found = {word.word: word for word in typical_words(rows, KNOWN, "a")}
+    found = {word.word: word for word in typical_words(words_of_rows(rows), members(rows, 0))}
     # Counts: 7 words of a, 6 of b; "refund" 3 and 0; the prior is worth 500 words.
     prior = 500 * 3 / 13
     one, two = 3 + prior, 0 + prior
@@ -65,13 +67,14 @@ def test_the_words_of_a_label_are_weighed_as_in_the_paper() -> None:
 
 def test_words_of_one_row_count_once() -> None:
     rows = examples([0] * 2, [0, 1], [0.9] * 2, ["spam spam spam spam eggs", "tea"])
-    words = typical_words(rows, KNOWN, "a")
+    words = typical_words(words_of_rows(rows), members(rows, 0))
     assert words[0].z == pytest.approx(words[1].z)
 
 
 def test_a_label_without_rows_and_one_that_is_not_known() -> None:
     rows = examples([0, 1], [0, 0], [0.9, 0.8])
-    found = portrait(rows, KNOWN, "b")
+    found = portraits(rows, KNOWN)[1]
+    assert found.label == "b"
     assert (found.rows, found.typical, found.borderline, found.words) == (0, (), (), ())
     with pytest.raises(InvalidInputError, match="expected a label of this classifier"):
-        portrait(rows, KNOWN, "c")
+        portraits(rows, KNOWN, ["c"])
