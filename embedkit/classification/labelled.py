@@ -7,7 +7,6 @@ Rows without a label are set aside and counted, for they are what a classifier i
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from embedkit.classification.spelling import label_text, merged
+from embedkit.classification.spelling import SEPARATOR as SEPARATOR
+from embedkit.classification.spelling import How as How
+from embedkit.classification.spelling import check_known, labels_of, merged
+from embedkit.classification.spelling import is_missing as is_missing
 from embedkit.errors import ColumnError, InvalidInputError, SourceError
 from embedkit.ingest.choose import Choice, Sample, choose
 from embedkit.ingest.stage import Progress, sql_type
@@ -34,10 +36,7 @@ SAMPLED = 500
 """Rows that the columns are found by."""
 REJECTS = 1000
 """Rows that could not be used, and are remembered."""
-SEPARATOR = ";"
 _NAMES = ("label", "labels", "class", "category", "target")
-_MISSING = frozenset(("nan", "<na>"))
-"""What libraries write where there is no value."""
 _SHOWN = 3
 
 
@@ -109,22 +108,6 @@ class LabelledRows:
                 f" {first.line}: {first.reason}"
             )
         return told
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How labels are to be read.
-
-    Attributes
-    ----------
-    multi : bool
-        Whether a row may have several labels.
-    separator : str
-        What stands between them, where they are not a list.
-    """
-
-    multi: bool = False
-    separator: str = SEPARATOR
 
 
 def read_labelled(
@@ -340,15 +323,6 @@ def _joined(parts: Sequence[Any]) -> str | Reject:
     return "\n".join(part for part in parts if part and not part.isspace())
 
 
-def is_missing(value: Any) -> bool:
-    """Whether a value stands for no label: nothing, blanks, or not a number."""
-    if value is None:
-        return True
-    if isinstance(value, float):
-        return math.isnan(value)
-    return isinstance(value, str) and (not value.strip() or value.strip().casefold() in _MISSING)
-
-
 def _column(table: pa.RecordBatch, name: str) -> tuple[list[Any], str]:
     """Return the values of a column, None each where this batch lacks it, and their type."""
     at = [i for i, other in enumerate(table.schema.names) if other.casefold() == name.casefold()]
@@ -389,28 +363,16 @@ def _settled(found: LabelledRows, reader: _Reader, how: How) -> LabelledRows:
             do="; ".join(found.set_aside()) or "name another column with --label",
         )
     split = [
-        _labels(value, how, line) for value, line in zip(found.labels, found.lines, strict=True)
+        labels_of(value, how, line) for value, line in zip(found.labels, found.lines, strict=True)
     ]
     same = merged(Counter(label for labels in split for label in labels), found.notes)
     split = [tuple(dict.fromkeys(same.get(one, one) for one in labels)) for labels in split]
+    for labels, line in zip(split, found.lines, strict=True):
+        check_known(labels, how.order, found.source, line)
     found.labels = list(split) if how.multi else [labels[0] for labels in split]
     if how.multi and max(map(len, split)) < 2:
         found.notes.append(f"no row has several labels; is {how.separator!r} between them?")
     return found
-
-
-def _labels(value: Any, how: How, line: int) -> tuple[str, ...]:
-    if isinstance(value, list):
-        if not how.multi:
-            raise InvalidInputError(
-                f"expected one label a row, got a list in line {line}", do="say --multi-label"
-            )
-        return tuple(label_text(one) for one in value if not is_missing(one))
-    text = label_text(value)
-    if not how.multi:
-        return (text,)
-    parts = [part.strip() for part in text.split(how.separator)]
-    return tuple(part for part in parts if part)
 
 
 def _rows(number: int) -> str:

@@ -1,13 +1,95 @@
-"""Spellings of one label: ``1`` and ``1.0``, ``true`` and ``True``."""
+"""Labels as they are written: several in a cell, none, ``1`` and ``1.0`` for one."""
 
 from __future__ import annotations
 
+import difflib
+import math
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from embedkit.errors import InvalidInputError
+
+SEPARATOR = ";"
+_MISSING = frozenset(("nan", "<na>"))
+"""What libraries write where there is no value."""
 
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.0*)?")
 """A whole number, also with a point; with a zero before it, it is a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How labels are to be read.
+
+    Attributes
+    ----------
+    multi : bool
+        Whether a row may have several labels.
+    separator : str
+        What stands between them, where they are not a list.
+    order : tuple of str
+        All labels that there may be; empty where that is not said.
+    """
+
+    multi: bool = False
+    separator: str = SEPARATOR
+    order: tuple[str, ...] = ()
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value stands for no label: nothing, blanks, or not a number."""
+    if value is None:
+        return True
+    if isinstance(value, float):
+        return math.isnan(value)
+    return isinstance(value, str) and (not value.strip() or value.strip().casefold() in _MISSING)
+
+
+def labels_of(value: Any, how: How, line: int) -> tuple[str, ...]:
+    """Return the labels of a row as text.
+
+    Raises
+    ------
+    InvalidInputError
+        A list, and only one label is expected.
+    """
+    if isinstance(value, list):
+        if not how.multi:
+            raise InvalidInputError(
+                f"expected one label a row, got a list in line {line}", do="say --multi-label"
+            )
+        return tuple(label_text(one) for one in value if not is_missing(one))
+    text = label_text(value)
+    if not how.multi:
+        return (text,)
+    parts = [part.strip() for part in text.split(how.separator)]
+    return tuple(part for part in parts if part)
+
+
+def check_known(labels: Iterable[str], order: Sequence[str], source: str, line: int) -> None:
+    """Refuse a label that is not among those that there may be, where these are said.
+
+    Raises
+    ------
+    InvalidInputError
+        The nearest is offered.
+    """
+    for label in labels if order else ():
+        if label not in order:
+            raise InvalidInputError(
+                f"{source}, line {line}: expected one of the labels {', '.join(order)},"
+                f" got {label!r}",
+                do=f"{nearest(label, order)}mend the row, or name all labels in their order",
+            )
+
+
+def nearest(label: str, known: Iterable[str]) -> str:
+    """Return ``did you mean 'x'? `` where a label is much like a known one, else nothing."""
+    near = difflib.get_close_matches(label, list(known), n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def label_text(value: Any) -> str:

@@ -255,7 +255,10 @@ def test_several_labels_and_ordered_ones(run: Run, data: Callable[..., Any], wor
     line = rows(run("classify", "predict", "new.csv", "--name", "many").stdout)[0]
     assert set(json.loads(line["label"])) == {"post", "late"}
     assert "--multi-label" in learn(run, work, "--separator", ",", code=2).stderr
-    learn(run, work, "--ordered", "post,money", "--name", "steps")
+    learn(run, work, "--ordered", "post, money", "--name", "steps")
+    typo = learn(run, work, "--ordered", "post,mony", "--name", "steps", code=2).stderr
+    assert "train.csv, line 2: expected one of the labels post, mony, got 'money'" in typo
+    assert "did you mean 'mony'?" in typo
     info = data("classify", "show", "steps")
     assert (info["task"], [label for label, _ in info["labels"]]) == ("ordered", ["post", "money"])
 

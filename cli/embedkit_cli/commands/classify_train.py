@@ -159,15 +159,19 @@ def _how(options: dict[str, Any]) -> How:
         raise click.UsageError("expected a separator, got nothing")
     if multi and options["ordered"]:
         raise click.UsageError("--multi-label and --ordered exclude each other")
-    return How(multi, separator or SEPARATOR)
+    return How(multi, separator or SEPARATOR, _order(options))
+
+
+def _order(options: dict[str, Any]) -> tuple[str, ...]:
+    named = (label.strip() for label in (options["ordered"] or "").split(","))
+    return tuple(label for label in named if label)
 
 
 def _choices(options: dict[str, Any]) -> dict[str, Any]:
     """Return the rest of the options as the estimator takes them."""
     made: dict[str, Any] = {"head": options["head"] or "auto"}
-    if options["ordered"]:
-        order = [label.strip() for label in options["ordered"].split(",")]
-        made["order"] = [label for label in order if label]
+    if order := _order(options):
+        made["order"] = list(order)
     if options["balanced"]:
         made["class_weight"] = "balanced"
     if options["budget"] is not None:
