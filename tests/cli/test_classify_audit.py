@@ -33,6 +33,9 @@ def test_a_summary_and_files(run: Run, data: Callable[..., Any], work: Path) -> 
     with (work / "out" / "errors.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = {int(row["line"]) - 2 for row in csv.DictReader(file)}
     assert len(lines & wrong) >= 0.7 * len(wrong)
+    told = run(*words, "-o", "out", code=2).stderr
+    assert "out holds errors.csv" in told
+    assert "--force" in told
     found = data(*words)
     assert {error["line"] - 2 for error in found["errors"]} == lines
     assert [row["text"] for row in found["suggestions"]] != []

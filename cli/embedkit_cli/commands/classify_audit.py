@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -116,10 +117,13 @@ def audit(
     would run as a formula has an apostrophe before it. What is printed has none.
     """
     import embedkit
+    from embedkit.classification.audit.sheets import check_folder
     from embedkit_cli.audits import emit_audit
 
     if (source is None) == (collection is None):
         raise click.UsageError("expected either SOURCE or a collection with -c")
+    if output is not None:
+        check_folder(Path(output), force=force)
     if source == "-":
         say_waiting()
     looked_at: Any = source

@@ -242,6 +242,8 @@ def audit_labels(
     place = catalog.resolve_home(home)
     opened = open_embedder(embedder, place)
     rows = _read(source, text, label, id, progress)
+    if isinstance(embedder, str) and embedder.startswith("adapter:"):
+        rows.notes.append(f"if {embedder} learned from these labels, it confirms the wrong ones")
     given = [None if other is None else _plain(other, rows) for other in (test, unlabelled)]
     return audit(
         rows,

@@ -37,7 +37,7 @@ def write_sheets(audit: Audit, folder: Path, *, force: bool = False) -> list[Pat
     place = folder.expanduser()
     wanted = [name for name in audit.TABLES if name not in ASKED or getattr(audit, name)]
     files = [place / f"{name}.csv" for name in wanted]
-    _check(place, [place / f"{name}.csv" for name in audit.TABLES], force=force)
+    check_folder(place, force=force)
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -85,10 +85,20 @@ def _cells(row: Mapping[str, Any], columns: Sequence[str]) -> Iterator[Any]:
             yield value
 
 
-def _check(folder: Path, files: Sequence[Path], *, force: bool) -> None:
-    if folder.exists() and not folder.is_dir():
+def check_folder(folder: Path, *, force: bool = False) -> None:
+    """Refuse to write over what is there.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    from embedkit.types.audit import Audit
+
+    place = folder.expanduser()
+    if place.exists() and not place.is_dir():
         raise InvalidInputError(f"expected a folder to write to, got the file {folder}")
-    there = [path.name for path in files if path.exists()]
+    names = [f"{name}.csv" for name in Audit.TABLES]
+    there = [name for name in names if (place / name).exists()]
     if there and not force:
         raise InvalidInputError(
             f"{folder} holds {', '.join(there)} already", do="replace them with --force"
