@@ -30,6 +30,7 @@ from embedkit.validate import check_texts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from embedkit.types import Mask
     from embedkit.types.explanations import ExampleRow, Explanation
 
 NO_MODEL = Model("", "", 0)
@@ -155,7 +156,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if out_of_scope is not None and inputs.dim:
             asked = check_unicode(check_texts(_listed(out_of_scope)))
             foreign = embed_for(open_embedder(self.embedder, home), asked, home)
-        fitted, examples = fit(rows, inputs, recipe, out_of_scope=foreign)
+        fitted, examples = fit(
+            rows, inputs, recipe, out_of_scope=foreign, unseen=_unseen(self.embedder, rows.texts)
+        )
         kept = examples if self.keep_examples else None
         given = None if isinstance(self.embedder, str) else self.embedder
         self.classifier_ = Classifier(
@@ -341,3 +344,14 @@ def _weights(given: Any, n: int) -> NDArray[np.float64] | None:
     if not weights.any():
         raise InvalidInputError("expected weights above zero, got all sample weights zero")
     return weights
+
+
+def _unseen(embedder: str | Embedder, texts: list[str]) -> Mask | None:
+    """Return which texts an embedder was not fine-tuned on; None where it was on none."""
+    if not isinstance(embedder, str):
+        return None
+    from embedkit.finetuning.shelf import folder_of, was_seen
+
+    folder = folder_of(embedder)
+    seen = None if folder is None else was_seen(folder, texts)
+    return None if seen is None else ~seen

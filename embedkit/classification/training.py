@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from embedkit.types import Keys, Mask, Vectors
 
 AUTO = "auto"
+FEWEST_UNSEEN = 50
+"""Rows that an embedder was not fine-tuned on, below which they say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,12 @@ def usable(
 
 
 def fit(
-    rows: Rows, inputs: Inputs, recipe: Recipe, *, out_of_scope: Vectors | None = None
+    rows: Rows,
+    inputs: Inputs,
+    recipe: Recipe,
+    *,
+    out_of_scope: Vectors | None = None,
+    unseen: Mask | None = None,
 ) -> tuple[Fitted, Examples]:
     """Train on rows.
 
@@ -141,6 +148,9 @@ def fit(
         Of ``rows.texts``, in their order.
     out_of_scope : float32 array, shape (m, dim), optional
         Vectors of texts that no label is for.
+    unseen : bool array, shape (n,), optional
+        Which rows the embedder was not fine-tuned on. Where some are, what is measured and what
+        probabilities are set right by are those alone.
 
     Raises
     ------
@@ -151,15 +161,17 @@ def fit(
     task, targets = rows.labels.task, rows.targets
     weights = _weighted(rows, recipe)
     spec, trials, scores = _choose(rows, inputs, recipe, weights)
+    honest, told = _honest(len(inputs), unseen)
     calibrator = Calibrator()
-    calibrator.fit(scores, targets, task=task, seed=recipe.seed)
-    probabilities, calibration = calibrator.cross_fitted, calibrator.report
+    calibrator.fit(scores[honest], targets[honest], task=task, seed=recipe.seed)
+    probabilities, calibration = calibrator.probabilities(scores), calibrator.report
+    probabilities[honest] = calibrator.cross_fitted
     head = make_head(spec, task)
     head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
-    right = _right(probabilities, targets)
-    answers = Answers(confidence(probabilities, multi=task == "multi"), right)
+    right = _right(probabilities[honest], targets[honest])
+    answers = Answers(confidence(probabilities[honest], multi=task == "multi"), right)
     sets = PredictionSets()
-    sets.fit(probabilities, targets, task=task, seed=recipe.seed)
+    sets.fit(probabilities[honest], targets[honest], task=task, seed=recipe.seed)
     scope = _scope(inputs, targets, out_of_scope, recipe.seed)
     from embedkit import __version__
 
@@ -173,7 +185,7 @@ def fit(
         abstention=tuple(cost.to_dict() for cost in answers.costs()),
         sets=tuple(each.to_dict() for each in sets.reports),
         set_aside=rows.set_aside,
-        notes=_notes(rows) + calibration.notes + (scope.notes if scope else ()),
+        notes=told + _notes(rows) + calibration.notes + (scope.notes if scope else ()),
         folds=recipe.folds,
         seconds=round(time.perf_counter() - start, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -181,6 +193,23 @@ def fit(
     )
     fitted = Fitted(rows.labels, head, spec, calibrator, scope, report, answers, sets)
     return fitted, Examples(inputs.texts, targets, inputs.vectors, probabilities)
+
+
+def _honest(n: int, unseen: Mask | None) -> tuple[Keys, tuple[str, ...]]:
+    """Return the rows to measure by, and what a person should know about them."""
+    every = np.arange(n)
+    if unseen is None or unseen.all():
+        return every, ()
+    honest = np.flatnonzero(unseen)
+    if len(honest) < FEWEST_UNSEEN:
+        return every, (
+            f"the embedder was fine-tuned on {n - len(honest):,} of these rows: probabilities and "
+            "figures of cross-validation are too good to be true; see the model's own verdict",
+        )
+    return honest, (
+        f"the embedder was fine-tuned on {n - len(honest):,} of these rows; figures and "
+        f"probabilities come from the {len(honest):,} others",
+    )
 
 
 def _scope(

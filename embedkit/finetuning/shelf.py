@@ -13,6 +13,7 @@ import numpy as np
 
 from embedkit.errors import EmbedkitError, InvalidInputError
 from embedkit.integrity import storage_error, sync_file, sync_folder
+from embedkit.registry import Spec
 from embedkit.store.layout import is_name
 
 if TYPE_CHECKING:
@@ -125,6 +126,17 @@ def read_note(folder: str | Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def folder_of(spec: str) -> Path | None:
+    """Return the folder of a fine-tuned model that an embedder's spec names; None for others."""
+    parsed = Spec.parse(spec)
+    named = {
+        "minilm": parsed.options.get("weights"),
+        "sentence-transformers": parsed.argument,
+    }.get(parsed.name)
+    folder = None if named is None else Path(named).expanduser()
+    return folder if folder is not None and (folder / SEEN).is_file() else None
 
 
 def was_seen(folder: str | Path, texts: list[str]) -> Mask | None:

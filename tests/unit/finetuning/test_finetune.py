@@ -122,6 +122,37 @@ def test_equal_seeds_give_equal_weights_and_another_seed_another_model(
     assert made[0] != embedkit.embedder(f"sentence-transformers:{tiny}").model_id
 
 
+def test_a_classifier_is_measured_and_calibrated_by_rows_that_the_model_did_not_learn_from(
+    tuned: FineTuned, home: Path
+) -> None:
+    texts, labels = questions(400)
+    made = embedkit.TextClassifier(tuned.embedder, head="logreg", home=home).fit(texts, labels)
+    seen = shelf.was_seen(tuned.path, texts)
+    assert seen is not None
+    assert made.report_.measures["accuracy"].n == int((~seen).sum())
+    assert any("was fine-tuned on 300 of these rows" in note for note in made.report_.notes)
+    # Of the rows that were learned from, nearly all look right: no measure of anything.
+    assert made.report_.measures["accuracy"].mean < 0.99
+
+
+def test_a_classifier_of_rows_that_were_all_learned_from_says_so(
+    tuned: FineTuned, home: Path
+) -> None:
+    texts, labels = questions(400)
+    seen = shelf.was_seen(tuned.path, texts)
+    assert seen is not None
+    rows = np.flatnonzero(seen)[:120]
+    made = embedkit.TextClassifier(tuned.embedder, head="logreg", home=home).fit(
+        [texts[i] for i in rows], [labels[i] for i in rows]
+    )
+    assert any("too good to be true" in note for note in made.report_.notes)
+
+
+@pytest.mark.parametrize("spec", ["minilm", "hashing?dim=64", "sentence-transformers:owner/name"])
+def test_other_embedders_were_fine_tuned_on_nothing(spec: str) -> None:
+    assert shelf.folder_of(spec) is None
+
+
 class Watch:
     """Progress that does something at a step."""
 
