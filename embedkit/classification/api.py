@@ -159,6 +159,7 @@ def train_rows(
     home: Path,
     *,
     kind: str = "file",
+    out_of_scope: Sequence[str] | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> ClassifierInfo:
@@ -168,6 +169,8 @@ def train_rows(
     ----------
     kind : {"file", "collection"}
         Where the rows come from.
+    out_of_scope : sequence of str, optional
+        Texts that no label is for.
 
     Raises
     ------
@@ -176,7 +179,7 @@ def train_rows(
     from embedkit.classification.estimator import TextClassifier
 
     made = TextClassifier(home=home, **options)
-    made.fit(rows.texts, rows.labels, progress=progress)
+    made.fit(rows.texts, rows.labels, out_of_scope=out_of_scope, progress=progress)
     return keep(made, name, home, origin_of(rows, kind))
 
 

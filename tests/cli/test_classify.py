@@ -337,3 +337,33 @@ def test_a_wished_precision_and_sets_of_labels(
     done = data("classify", "predict", "-c", "q", "--precision", "0.9")
     assert done["labelled"] + done["abstained"] == done["rows"] == 400
     assert done["abstained"] > 0
+
+
+def test_texts_that_no_label_is_for(run: Run, work: Path) -> None:
+    text = "id,question,topic\n" + "".join(
+        f"{i},{verb} {thing} {i},{'money' if thing in ('bill', 'card') else 'post'}\n"
+        for i, (verb, thing) in enumerate(
+            (verb, thing)
+            for verb in ("pay", "where is", "change", "track", "lose", "find", "send")
+            for thing in ("bill", "card", "parcel", "order")
+        )
+    )
+    asked = ("pay zebra 3", "where is zebra parcel 4", "track zebra card 2", "lose zebra order 1")
+    (work / "new.jsonl").write_text("".join(f'{{"question": "{text}"}}\n' for text in asked))
+    told = []
+    for more in ([], ["--out-of-scope", "other.txt"]):
+        (work / "other.txt").write_text("zebra\n\na zebra 3\nthe zebra\n")
+        learn(run, work, *more, "--name", "topics", "--force", text=text)
+        result = run("classify", "predict", "new.jsonl", "--name", "topics")
+        told.append([json.loads(line)["typicality"] for line in result.stdout.splitlines()])
+    assert sum(told[1]) < sum(told[0]) / 1.5
+
+
+def test_texts_that_no_label_is_for_and_that_cannot_be_read(run: Run, work: Path) -> None:
+    (work / "other.txt").write_bytes(b"caf\xe9\n")
+    result = learn(run, work, "--out-of-scope", "other.txt", code=1)
+    assert "other.txt cannot be read as UTF-8 text" in result.stderr
+    (work / "other.txt").write_text("\n \n")
+    result = learn(run, work, "--out-of-scope", "other.txt", code=1)
+    assert "expected a text on each line of other.txt, got none" in result.stderr
+    assert "none.txt" in learn(run, work, "--out-of-scope", "none.txt", code=2).stderr

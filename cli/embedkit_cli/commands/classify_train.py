@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from embedkit.errors import SourceError
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
@@ -46,6 +48,12 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="For choosing a head.  [default: 15]",
 )
+@click.option(
+    "--out-of-scope",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Texts that no label is for, one a line.",
+)
 @click.option("--force", is_flag=True, help="Replace one that was trained on something else.")
 @printing()
 @pass_session
@@ -56,6 +64,7 @@ def train(
     collection: str | None,
     name: str | None,
     where: str | None,
+    out_of_scope: Path | None,
     force: bool,
     **options: Any,
 ) -> int:
@@ -64,6 +73,9 @@ def train(
     SOURCE is whatever `embedkit index` reads; rows without a label are set aside. Several heads are
     tried by cross-validation, beside a baseline that reads words alone and one that always says the
     most frequent label. Vectors stay in the home's cache: training again embeds nothing.
+
+    What is in scope is learned too: `predict` tells texts that are unlike all of SOURCE. Examples
+    of such texts (--out-of-scope) make that sharper.
     """
     from embedkit.classification import library
     from embedkit.classification.api import train_rows
@@ -77,6 +89,7 @@ def train(
     if source == "-":
         say_waiting()
     named = library.check_name(name) if name is not None else None
+    foreign = None if out_of_scope is None else _lines(out_of_scope)
     with Progress() as progress:
         read = _read(session, source, collection, where, options, progress)
         rows, kept = read.rows, named or read.name
@@ -87,6 +100,7 @@ def train(
             kept,
             session.home,
             kind=kind,
+            out_of_scope=foreign,
             progress=progress.show,
             embedder=read.embedder,
             **_choices(options),
@@ -96,6 +110,18 @@ def train(
     emit(session.format, info.to_dict(), lambda: describe_training(info))
     _next_steps(session, info, rows)
     return 1 if rows.failed else 0
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file of texts; blank ones are passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise SourceError(f"expected a text on each line of {path}, got none")
+    return texts
 
 
 @dataclass(slots=True)
