@@ -12,6 +12,7 @@ from embedkit.classification.heads.base import BaseHead
 from embedkit.classification.heads.mixture import (
     LeftOut,
     Variant,
+    borders,
     log_softmax,
     sharpest,
     solutions,
@@ -65,6 +66,7 @@ class FewShotHead(BaseHead):
         self._kept: list[Variant] = []
         self._weights = np.empty(0)
         self._sharpness = np.empty(0)
+        self._shifts = np.empty((0, 0))
         self._coefficients = np.empty((0, 0, 0), np.float32)
 
     def _fit(
@@ -100,10 +102,12 @@ class FewShotHead(BaseHead):
             folds = folds_of(few.texts, known, _folds(known), seed=seed)
         prior, wanted = _wanted(known, counts[some], self.n_classes)
         square = distances.square(some)
-        found = []
+        found, shifts = [], []
         for variant in choices:
-            scores = LeftOut(square, wanted, counts[some], variant).by_fold(folds) + prior
-            found.append(sharpest(scores, known, counts[some] * tested * several))
+            scores = LeftOut(square, wanted, counts[some], variant).by_fold(folds)
+            heard = counts[some] * tested * several
+            shifts.append(prior + borders(scores, known, heard, self.n_classes))
+            found.append(sharpest(scores + shifts[-1], known, heard))
         sharpness, losses = np.array(found).T
         if not several:  # nothing speaks for trusting the axes more than the vectors
             losses[[variant.axes > 1 for variant in choices]] = np.inf
@@ -111,6 +115,7 @@ class FewShotHead(BaseHead):
         kept = _enough(shares)
         self._kept = [choices[i] for i in kept.tolist()]
         self._weights, self._sharpness = shares[kept] / shares[kept].sum(), sharpness[kept]
+        self._shifts = np.array(shifts)[kept]
 
     def _scores(self, inputs: Inputs) -> NDArray[np.float64]:
         out = np.empty((len(inputs), self.n_classes))
@@ -128,7 +133,7 @@ class FewShotHead(BaseHead):
             mix = variant.words, variant.axes
             if mix not in kernels:
                 kernels[mix] = distances.kernel(*mix)
-            scores = kernels[mix] @ self._coefficients[i] + self._prior
+            scores = kernels[mix] @ self._coefficients[i] + self._shifts[i]
             mean += self._weights[i] * np.exp(log_softmax(self._sharpness[i] * scores))
         logs: NDArray[np.float64] = np.log(np.maximum(mean, 1e-12))
         return logs
@@ -166,8 +171,8 @@ class FewShotHead(BaseHead):
         tested = np.bincount(targets, minlength=n_classes)[targets] > 1
         logs, losses = [], []
         for variant in choices:
-            scores = LeftOut(distances, wanted, counts, variant).by_pair(folds) + prior
-            own, loss = _by_others(scores, targets, counts * tested, folds)
+            scores = LeftOut(distances, wanted, counts, variant).by_pair(folds)
+            own, loss = _by_others(scores, targets, counts * tested, folds, prior)
             logs.append(own)
             losses.append(loss)
         out = np.empty((len(inputs), n_classes))
@@ -186,6 +191,7 @@ class FewShotHead(BaseHead):
                 "prior": self._prior,
                 "weights": self._weights,
                 "sharpness": self._sharpness,
+                "shifts": self._shifts,
                 "coefficients": self._coefficients,
             },
         )
@@ -195,12 +201,17 @@ class FewShotHead(BaseHead):
         own = state.part("own")
         self._kept = [Variant(*each) for each in own.facts["variants"]]
         self._prior, self._weights = own.arrays["prior"], own.arrays["weights"]
-        self._sharpness, self._coefficients = own.arrays["sharpness"], own.arrays["coefficients"]
+        self._sharpness, self._shifts = own.arrays["sharpness"], own.arrays["shifts"]
+        self._coefficients = own.arrays["coefficients"]
         self._near = Neighbourhood.restored(state.part("near"))
 
 
 def _by_others(
-    scores: NDArray[np.float64], targets: Keys, counts: NDArray[np.float64], folds: Keys
+    scores: NDArray[np.float64],
+    targets: Keys,
+    counts: NDArray[np.float64],
+    folds: Keys,
+    prior: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], list[float]]:
     """Return the log-probabilities of each row, and how badly the others are told for its fold.
 
@@ -218,8 +229,10 @@ def _by_others(
     logs, losses = np.empty(scores.shape[1:]), []
     for some, fold in zip(scores, np.unique(folds), strict=True):
         held, others = folds == fold, folds != fold
-        times, loss = sharpest(some[others], targets[others], counts[others])
-        logs[held] = log_softmax(times * some[held])
+        heard = some[others], targets[others], counts[others]
+        shift = prior + borders(*heard, len(prior))
+        times, loss = sharpest(heard[0] + shift, heard[1], heard[2])
+        logs[held] = log_softmax(times * (some[held] + shift))
         losses.append(loss)
     return logs, losses
 

@@ -12,6 +12,7 @@ from embedkit.classification.heads.fewshot import FewShotHead
 from embedkit.classification.heads.mixture import (
     LeftOut,
     Variant,
+    borders,
     log_softmax,
     sharpest,
     solutions,
@@ -168,6 +169,14 @@ def test_weights_count_as_copies() -> None:
     folded = copied[:12].copy()
     folded[[0, 5]] += copied[12:]
     np.testing.assert_allclose(weighted, folded, atol=1e-9)
+
+
+def test_borders_move_towards_the_middle() -> None:
+    scores = np.array([[0.8, 0.1, 5.0], [0.6, 0.3, 5.0], [0.0, 0.6, 5.0], [9.0, 9.0, 5.0]])
+    moved = borders(scores, np.array([0, 0, 1, 1]), np.array([1.0, 1.0, 2.0, 0.0]), 3)
+    # Own rows of the first score 0.7, the others 0; of the second 0.6 and 0.2; half of the way.
+    np.testing.assert_allclose(moved, [-0.7 / 4, -0.8 / 4, 0])
+    assert not borders(scores, np.array([0, 0, 1, 1]), np.zeros(4), 3).any()
 
 
 def test_many_rows_decide_how_sharp_scores_are() -> None:
