@@ -109,14 +109,22 @@ def adapter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an adapter of ``hashing``, learned from the questions of the examples."""
     import csv
 
-    from embedkit import fit_adapter
+    from embedkit.adapters.adapter import Adapter
+    from embedkit.adapters.files import write_adapter
+    from embedkit.store.manifest import Model
+    from embedkit.types import AdapterReport
 
-    home = tmp_path_factory.mktemp("adapters")
     with QUESTIONS.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:120]
-    texts, labels = [row["question"] for row in rows], [row["topic"] for row in rows]
-    fit_adapter(texts, labels, embedder="hashing", home=home, name="topics")
-    return home / ".adapters" / "topics"
+    topics = sorted({row["topic"] for row in rows})
+    base = HashingEmbedder(dim=96)
+    vectors = base.embed([row["question"] for row in rows])
+    targets = np.array([topics.index(row["topic"]) for row in rows])
+    adapter = Adapter().fit(vectors, targets, rounds=20)
+    report = AdapterReport("labels", len(rows), len(topics), 0, adapter.rounds, 0.0)
+    folder = tmp_path_factory.mktemp("adapters") / "topics"
+    write_adapter(folder, adapter, Model("hashing?dim=96", base.model_id, 96), report)
+    return folder
 
 
 @pytest.fixture(scope="session")

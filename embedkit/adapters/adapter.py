@@ -28,7 +28,7 @@ KEEP = 1.0
 """How much vectors are held where they were. Less helps what is learned by a little, and costs
 other searches more."""
 ROUNDS = 12
-LEAST_STEPS, MOST_STEPS = 150, 1000
+LEAST_STEPS, MOST_STEPS = 80, 1000
 """Of each network."""
 MOST_ROWS = 50_000
 """Rows that are learned from; of more, as many are drawn."""

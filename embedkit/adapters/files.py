@@ -27,6 +27,7 @@ from embedkit.adapters.adapter import Adapter
 from embedkit.classification.state import State
 from embedkit.errors import (
     AdapterNotFoundError,
+    CollectionLockedError,
     DamagedError,
     FormatVersionError,
     InvalidInputError,
@@ -34,6 +35,7 @@ from embedkit.errors import (
 from embedkit.indexes.files import read_signed, signed
 from embedkit.integrity import FileDigest, storage_error, sync_file, sync_folder, write_durably
 from embedkit.store.layout import is_name
+from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import Model
 from embedkit.types import AdapterReport
 
@@ -173,14 +175,29 @@ def write_adapter(
     ------
     StorageError
         The disk refuses; what was there is still there.
+    CollectionLockedError
+        Another process is writing the same one.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    try:
+        with WriterLock(folder / "lock", folder.name):
+            return _write(folder, adapter, model, report)
+    except CollectionLockedError as error:
+        raise CollectionLockedError(
+            error.message.replace("collection", "adapter", 1), do="try again when it ends"
+        ) from error
+
+
+def _write(folder: Path, adapter: Adapter, model: Model, report: AdapterReport) -> SavedAdapter:
     from safetensors.numpy import save_file
 
     state = adapter.state()
     arrays = {name: np.ascontiguousarray(values) for name, values in state.arrays.items()}
     temporary = folder / f".arrays.{os.getpid()}.tmp"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         save_file(arrays, temporary)
         sync_file(temporary)
         described = FileDigest.of(temporary)

@@ -12,11 +12,12 @@ import pytest
 
 import embedkit
 from embedkit import SavedAdapter, fit_adapter
-from embedkit.adapters.files import LEARN_AGAIN, read_adapter
+from embedkit.adapters.files import LEARN_AGAIN, read_adapter, write_adapter
 from embedkit.embedders.adapter import AdapterEmbedder
 from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import (
     AdapterNotFoundError,
+    CollectionLockedError,
     CredentialsError,
     DamagedError,
     FormatVersionError,
@@ -24,6 +25,7 @@ from embedkit.errors import (
     ModelMismatchError,
 )
 from embedkit.indexes.files import signed
+from embedkit.store.lock import WriterLock
 from tests.servers.cohere import CohereServer
 
 TEXTS = [
@@ -252,4 +254,14 @@ def test_a_name_is_taken_once(learned: SavedAdapter, home: Path) -> None:
     found = read_adapter(home / ".adapters" / "topics")
     assert found.digest == again.digest != learned.digest
     assert found.report == again.report
-    assert len(list((home / ".adapters" / "topics").iterdir())) == 2
+    assert len(list((home / ".adapters" / "topics").glob("*.*"))) == 2
+
+
+def test_two_that_write_one_name_do_not_mix(learned: SavedAdapter, home: Path) -> None:
+    folder = home / ".adapters" / "topics"
+    with (
+        WriterLock(folder / "lock", "topics"),
+        pytest.raises(CollectionLockedError, match="adapter 'topics' is being written"),
+    ):
+        write_adapter(folder, learned.adapter, learned.model, learned.report)
+    assert read_adapter(folder).digest == learned.digest
