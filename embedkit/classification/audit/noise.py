@@ -14,9 +14,12 @@ Source
 ------
 Class-conditional noise with one rate, as in Natarajan et al., "Learning with Noisy Labels"
 (NeurIPS 2013); ranking rows by out-of-sample probabilities as in Northcutt et al., "Confident
-Learning" (JAIR 2021). cleanlab, the library of that paper, flags a row wherever the classifier
-contradicts its label with more than average confidence, so that it takes the classifier's own
-mistakes for errors of the labels; ``benchmarks/audit.py`` compares the two.
+Learning" (JAIR 2021). cleanlab 2.9 (Apache-2.0), the library
+of that paper, was tried for the cut on the same probabilities. It flags whatever the classifier
+contradicts with more than average confidence, so the classifier's own mistakes are taken for wrong
+labels: of 5 % planted in TREC it flags with precision 0.56 (recall 0.92) where the cut here has
+0.84 (0.85), on SST-2 0.28 (0.75) against 0.56 (0.43); ``benchmarks/audit.py`` prints both. It also
+needs pandas, which embedkit does without.
 """
 
 from __future__ import annotations
