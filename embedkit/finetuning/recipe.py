@@ -61,7 +61,7 @@ class Recipe:
     contrast: float = 0.3
     masked: float = 0.1
     average: float = 0.99
-    mined: float = 0.5
+    mined: float = 0.2
     warmup: float = 0.1
     weight_decay: float = 0.01
     patience: int = 4
