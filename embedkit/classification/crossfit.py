@@ -93,6 +93,8 @@ def crossfit(
     InvalidInputError
         There are not two folds with rows.
     """
+    if isinstance(folds, int):
+        folds = folds_of(inputs.texts, targets, folds, seed=seed)
     return crossfit_head(make, inputs, targets, n_classes, folds=folds, weights=weights, seed=seed)[
         0
     ]
@@ -104,13 +106,19 @@ def crossfit_head(
     targets: Keys,
     n_classes: int,
     *,
-    folds: int | Keys = 5,
+    folds: Keys,
+    only: int | None = None,
     weights: NDArray[np.float64] | None = None,
     seed: int = 0,
 ) -> tuple[NDArray[np.float64], Head | None]:
-    """Return what ``crossfit`` does, and the head fitted on all rows where that cost nothing."""
-    if isinstance(folds, int):
-        folds = folds_of(inputs.texts, targets, folds, seed=seed)
+    """Return what ``crossfit`` does, and the head fitted on all rows where that cost nothing.
+
+    Parameters
+    ----------
+    only : int, optional
+        The one fold whose scores are wanted; those of other rows are not numbers then, but where
+        they cost nothing.
+    """
     present = np.unique(folds)
     if len(present) < 2:
         raise InvalidInputError("expected rows in at least two folds, got one")
@@ -118,8 +126,8 @@ def crossfit_head(
     own = getattr(head, "out_of_fold", None)
     if own is not None:
         return own(inputs, targets, n_classes, folds, weights=weights, seed=seed), head
-    out = np.empty((len(inputs), n_classes))
-    for fold in present.tolist():
+    out = np.full((len(inputs), n_classes), np.nan)
+    for fold in present.tolist() if only is None else [only]:
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         head = make()
         some = None if weights is None else weights[rest]

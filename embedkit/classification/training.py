@@ -12,9 +12,8 @@ import numpy as np
 
 from embedkit.classification.abstention import Answers
 from embedkit.classification.calibration import Calibrator
+from embedkit.classification.choose import Choice, Contest, choose
 from embedkit.classification.conformal import PredictionSets
-from embedkit.classification.crossfit import crossfit
-from embedkit.classification.few import FEW_HEAD, few_labels
 from embedkit.classification.fitted import Examples, Fitted, make_head
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.labels import LabelSet, is_missing, shown
@@ -22,7 +21,7 @@ from embedkit.classification.predictions import confidence
 from embedkit.classification.scope import Scope
 from embedkit.errors import InvalidInputError
 from embedkit.evaluation.bootstrap import mean_with_interval
-from embedkit.types.classification import HeadTrial, SetAside, Task, TrainingReport
+from embedkit.types.classification import SetAside, Task, TrainingReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,14 +159,16 @@ def fit(
     start = time.perf_counter()
     task, targets = rows.labels.task, rows.targets
     weights = _weighted(rows, recipe)
-    spec, trials, scores = _choose(rows, inputs, recipe, weights)
+    choice = _choose(rows, inputs, recipe, weights)
+    spec, scores, head = choice.spec, choice.scores, choice.head
     honest, told = _honest(len(inputs), unseen)
     calibrator = Calibrator()
     calibrator.fit(scores[honest], targets[honest], task=task, seed=recipe.seed)
     probabilities, calibration = calibrator.probabilities(scores), calibrator.report
     probabilities[honest] = calibrator.cross_fitted
-    head = make_head(spec, task)
-    head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
+    if head is None:
+        head = make_head(spec, task)
+        head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
     right = _right(probabilities[honest], targets[honest])
     answers = Answers(confidence(probabilities[honest], multi=task == "multi"), right)
     sets = PredictionSets()
@@ -179,13 +180,17 @@ def fit(
         rows=len(inputs),
         counts=_counts(rows),
         head=spec,
-        heads=trials,
+        heads=choice.trials,
         measures={"accuracy": mean_with_interval(right.tolist())},
         calibration=calibration.to_dict(),
         abstention=tuple(cost.to_dict() for cost in answers.costs()),
         sets=tuple(each.to_dict() for each in sets.reports),
         set_aside=rows.set_aside,
-        notes=told + _notes(rows) + calibration.notes + (scope.notes if scope else ()),
+        notes=told
+        + _notes(rows)
+        + choice.notes
+        + calibration.notes
+        + (scope.notes if scope else ()),
         folds=recipe.folds,
         seconds=round(time.perf_counter() - start, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -225,25 +230,21 @@ def _scope(
 
 def _choose(
     rows: Rows, inputs: Inputs, recipe: Recipe, weights: NDArray[np.float64] | None
-) -> tuple[str, tuple[HeadTrial, ...], NDArray[np.float64]]:
+) -> Choice:
     """Return the head to use, what was tried, and the scores of heads that had not seen the row."""
-    task, n = rows.labels.task, len(rows.labels)
-    spec = recipe.head
-    if spec == AUTO:
-        spec = (
-            FEW_HEAD if task != "multi" and few_labels(rows.targets.astype(np.int64)) else "logreg"
-        )
-    options: dict[str, Any] = {"folds": recipe.folds, "weights": weights, "seed": recipe.seed}
-    if task != "multi":
-        single: Keys = rows.targets.astype(np.int64)
-        scores = crossfit(lambda: make_head(spec, task), inputs, single, n, **options)
-        return spec, (), scores
-    columns = []
-    for column in rows.targets.T:
-        flags = column.astype(np.int64)
-        both = crossfit(lambda: make_head(spec, "single"), inputs, flags, 2, **options)
-        columns.append(both[:, 1] - both[:, 0])
-    return spec, (), np.stack(columns, axis=1)
+    contest = Contest(
+        inputs,
+        rows.targets,
+        len(rows.labels),
+        rows.labels.task,
+        recipe.folds,
+        weights,
+        recipe.seed,
+    )
+    if recipe.head == AUTO:
+        return choose(contest, budget=recipe.budget)
+    scores, head = contest.scores(recipe.head)
+    return Choice(recipe.head, (), scores, head)
 
 
 def _weighted(rows: Rows, recipe: Recipe) -> NDArray[np.float64] | None:

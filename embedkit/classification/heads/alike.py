@@ -62,12 +62,9 @@ class WordLikeness:
         self._alike = alike / own if own > 0 else alike * 0
         self._spread *= 1 / own if own > 0 else 0
 
-    def add_gram(self, gram: Matrix, weight: float) -> None:
-        """Add the kernel between all texts, times a weight, to a matrix of shape (n, n)."""
-        block = 1024
-        for start in range(0, len(gram), block):
-            rows = self._spread[start : start + block]
-            gram[start : start + block] += weight * np.asarray((self._rows @ rows.T).T)
+    def gram(self, start: int, stop: int) -> Matrix:
+        """Return the kernel of some texts with those from them on, (stop - start, n - start)."""
+        return np.asarray((self._rows[start:] @ self._spread[start:stop].T).T)
 
     def weights(self, alpha: NDArray[np.float32]) -> Matrix:
         """Return what each word adds, shape (n_words, n_classes), for coefficients of the texts.

@@ -21,7 +21,7 @@ from embedkit.classification.state import State
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Unit = Literal["words", "singles", "pieces"]
+Unit = Literal["words", "phrases", "singles", "pieces"]
 PIECES = (2, 5)
 """Least and most characters of a piece."""
 MOST = 150_000
@@ -36,11 +36,14 @@ class TextFeatures:
 
     Parameters
     ----------
-    unit : "words", "singles" or "pieces"
-        Words and marks alone and in pairs; alone only; or the pieces of 2 to 5 characters of every
-        word with a blank on each side.
+    unit : "words", "phrases", "singles" or "pieces"
+        Words and marks alone and in pairs; the same with the borders of the text as marks in pairs,
+        so that it counts what a text begins with; alone only; or the pieces of 2 to 5 characters of
+        every word with a blank on each side.
     least : int
         Texts that must have a feature for it to be kept.
+    power : float
+        To which the inverse document frequency is raised: below 1, frequent words count more.
     unknown : bool
         Whether features that are not kept count where a row is brought to length 1: a text of
         which one word in ten is known is then not taken for one of that word.
@@ -51,9 +54,11 @@ class TextFeatures:
     by ``sklearn.feature_extraction.text.TfidfTransformer``.
     """
 
-    def __init__(self, unit: Unit = "words", *, least: int = 1, unknown: bool = False) -> None:
+    def __init__(
+        self, unit: Unit = "words", *, least: int = 1, power: float = 1.0, unknown: bool = False
+    ) -> None:
         self.unit: Unit = unit
-        self.least, self.unknown = least, unknown
+        self.least, self.power, self.unknown = least, power, unknown
         self._of = _OF[unit]
         self._places: dict[str, int] = {}
         self._idf = np.empty(0, np.float32)
@@ -80,9 +85,9 @@ class TextFeatures:
         keep = self._kept(frequency[order], len(texts))
         order, names = order[keep], [names[i] for i in keep.tolist()]
         self._places = {name: place for place, name in enumerate(names)}
-        idf = np.log((1 + len(texts)) / (1 + frequency[order])) + 1
+        idf = (np.log((1 + len(texts)) / (1 + frequency[order])) + 1) ** self.power
         self._idf = idf.astype(np.float32)
-        self._rare = float(np.log(1 + len(texts)) + 1)
+        self._rare = float((np.log(1 + len(texts)) + 1) ** self.power)
         dropped = np.setdiff1d(np.arange(len(found)), order) if self.unknown else order[:0]
         return self._weighted(counts[:, order], counts[:, dropped].sum(axis=1))
 
@@ -148,6 +153,12 @@ def _words(text: str) -> list[str]:
     return tokens + [f"{a} {b}" for a, b in itertools.pairwise(tokens)]
 
 
+def _phrases(text: str) -> list[str]:
+    tokens = _singles(text)
+    # A blank is no token, so that no pair of words is taken for one with a border.
+    return tokens + [f"{a} {b}" for a, b in itertools.pairwise((" ", *tokens, " "))]
+
+
 def _pieces(text: str) -> list[str]:
     return [piece for word in text.lower().split() for piece in _pieces_of(word)]
 
@@ -163,7 +174,7 @@ def _pieces_of(word: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-_OF = {"words": _words, "singles": _singles, "pieces": _pieces}
+_OF = {"words": _words, "phrases": _phrases, "singles": _singles, "pieces": _pieces}
 
 
 def _count(rows: Iterable[list[int]], features: Sized) -> Any:
