@@ -17,10 +17,12 @@ from embedkit.classification.explain import shares
 from embedkit.classification.labels import is_missing
 from embedkit.classification.predictions import Predictions
 from embedkit.classification.spelling import label_key, label_text
+from embedkit.classification.training import FEWEST_UNSEEN
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.evaluation.classification import evaluate_outcomes
 from embedkit.evaluation.label_results import LabelEvaluation
 from embedkit.evaluation.outcomes import Outcomes
+from embedkit.store.manifest import OBJECT
 
 if TYPE_CHECKING:
     from embedkit.classification.classifier import Classifier
@@ -163,7 +165,7 @@ def evaluate_classifier(
     groups = numbers[len(learned) :]
     outcomes = _outcomes(known, judged.targets, said, groups, abstains=abstains)
     found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
-    seen = np.isin(groups, numbers[: len(learned)])
+    seen = np.isin(groups, numbers[: len(learned)]) | _seen_by_model(trained, judged.texts)
     unseen: dict[str, Any] = {}
     if seen.any() and not seen.all():
         unseen = dict(evaluate_outcomes(outcomes.take(~seen), seed=seed).measures)
@@ -210,9 +212,19 @@ def evaluate_training(
     said = Predictions(known, examples.probabilities, abstain_below=abstain_below)
     groups = equal_texts(list(examples.texts))
     outcomes = _outcomes(known, examples.targets, said, groups, abstains=abstain_below > 0)
-    found = evaluate_outcomes(outcomes, subject=subject, seed=seed)
+    # A fine-tuned model has seen labels too: rows that it learned from say nothing, as in training.
+    fresh = np.flatnonzero(~_seen_by_model(trained, examples.texts))
+    notes: tuple[str, ...] = ()
+    if FEWEST_UNSEEN <= len(fresh) < len(outcomes):
+        outcomes = outcomes.take(fresh)
+        notes = (f"of rows that its model was not fine-tuned on: {len(fresh):,}",)
+    else:
+        if len(fresh) < len(outcomes):
+            notes = ("its model was fine-tuned on these rows: the figures are too good to be true",)
+        fresh = np.arange(len(outcomes))
+    found = evaluate_outcomes(outcomes, subject=subject, notes=notes, seed=seed)
     majority = evaluate_outcomes(_blind(outcomes, trained), seed=seed).measures
-    return replace(found, majority=majority, places=tuple(range(len(outcomes))))
+    return replace(found, majority=majority, places=tuple(fresh.tolist()))
 
 
 def evaluate_by(
@@ -248,6 +260,16 @@ def evaluate_by(
         )
         for value, _ in Counter(told).most_common(most)
     }
+
+
+def _seen_by_model(trained: Classifier, texts: Sequence[str]) -> Mask:
+    """Return which texts the classifier's embedder was fine-tuned on."""
+    from embedkit.finetuning.shelf import folder_of, was_seen
+
+    own = trained.reads_vectors and trained.model.spec != OBJECT
+    folder = folder_of(trained.model.spec) if own else None
+    seen = None if folder is None else was_seen(folder, list(texts))
+    return np.zeros(len(texts), np.bool_) if seen is None else seen
 
 
 def _outcomes(

@@ -218,7 +218,7 @@ def _trained(session: Session, name: str, other: str | None, options: dict[str, 
     compared = rest[0][1] if rest else None
     return Evaluated(
         found,
-        examples.texts,
+        [examples.texts[i] for i in found.places],
         other=compared,
         differences=found.against(compared) if compared else {},
         mistakes=options["mistakes"],

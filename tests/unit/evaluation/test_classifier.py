@@ -183,3 +183,28 @@ def test_two_classifiers_on_the_same_rows_embed_them_once(tmp_path: Path) -> Non
     for each in (one, two):
         evaluate_classifier(each, ["card gone", "a parcel"], ["card", "parcel"])
     assert sorted(embedder.sent) == ["a parcel", "card gone"]
+
+
+@pytest.mark.parametrize(("seen", "rows"), [(40, 80), (100, 120)])
+def test_rows_that_a_model_was_fine_tuned_on_say_nothing(
+    tmp_path: Path, seen: int, rows: int
+) -> None:
+    import dataclasses
+
+    from embedkit.finetuning.data import fingerprints
+    from embedkit.finetuning.shelf import SEEN
+
+    texts = [f"{word} {i}" for i in range(60) for word in ("card", "parcel")]
+    fitted = TextClassifier("hashing", head="logreg", home=tmp_path).fit(
+        texts, ["card", "parcel"] * 60
+    )
+    whole = fitted.classifier_
+    np.save(tmp_path / SEEN, fingerprints(texts[:seen]))
+    spec = f"minilm?weights={tmp_path}"
+    model = dataclasses.replace(whole.model, spec=spec)
+    tuned = Classifier(whole.fitted, model, home=tmp_path, examples=lambda: whole.examples)
+    found = evaluate_training(tuned)
+    assert found.rows == rows
+    assert found.places == tuple(range(120 - rows, 120))
+    assert ("too good" in found.notes[0]) == (rows == 120)
+    assert evaluate_training(whole).notes == ()
