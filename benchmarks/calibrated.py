@@ -178,7 +178,8 @@ def _cases(data: Data, sets: list[Data], seed: int) -> Iterator[tuple[str, Any, 
         out = np.isin(targets, left)
         known, fresh = learned[~out[learned]], held[~out[held]]
         classes = np.unique(targets[known], return_inverse=True)[1]
-        yield f"{len(left)} labels left out", vectors[known], classes, vectors[fresh], vectors[out]
+        outside = vectors[rng.permutation(np.flatnonzero(out))]
+        yield f"{len(left)} labels left out", vectors[known], classes, vectors[fresh], outside
     for other in sets:
         if other is not data:
             asked = rng.permutation(len(other.targets))[:FOREIGN]

@@ -227,7 +227,8 @@ class Scope:
                 (density, closeness, foreign), self._scales, strict=True
             )
         ]
-        return np.asarray(parts[0] + SHAPES_WEIGHT * parts[1] - parts[2])
+        # To be far from the examples of what is foreign does not make a text less so.
+        return np.asarray(parts[0] + SHAPES_WEIGHT * parts[1] - np.maximum(parts[2], 0))
 
     def _density(self, rows: Vectors, others: Vectors, *, leave_out: bool = False) -> Floats:
         """Return the logarithm of the mean of exp(t * cosine), shape (n,), over t."""
