@@ -86,6 +86,13 @@ def fit_adapter(
         ``report`` says whether it helped: measured on rows held out, by adapters that had not seen
         them. The adapter itself is then learned from all rows.
 
+    Notes
+    -----
+    What gains most is finding neighbours; a head on all the vectors gains little or nothing. Texts
+    that are unlike all that was learned from are found as before. Where what was learned from is of
+    all kinds, as general questions are, other searches can suffer: compare them, or raise ``keep``.
+    ``benchmarks/adapters.py`` measures all of this.
+
     Raises
     ------
     InvalidInputError
