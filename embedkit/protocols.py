@@ -133,7 +133,8 @@ class Head(Protocol):
 
     # A head that takes in single rows has ``add(inputs, targets)``. One that can tell what it
     # would score a row had it not seen it, without being fitted again, has ``out_of_fold(inputs,
-    # targets, n_classes, folds, weights=None, seed=0)``, which returns scores as ``scores`` does.
+    # targets, n_classes, folds, weights=None, seed=0)``, which returns scores as ``scores`` does;
+    # where that leaves it fitted on all rows, ``fits_on_the_way`` is true.
 
     def fit(
         self,

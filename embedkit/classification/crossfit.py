@@ -125,7 +125,8 @@ def crossfit_head(
     head = make()
     own = getattr(head, "out_of_fold", None)
     if own is not None:
-        return own(inputs, targets, n_classes, folds, weights=weights, seed=seed), head
+        scores = own(inputs, targets, n_classes, folds, weights=weights, seed=seed)
+        return scores, head if getattr(head, "fits_on_the_way", False) else None
     out = np.full((len(inputs), n_classes), np.nan)
     for fold in present.tolist() if only is None else [only]:
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)

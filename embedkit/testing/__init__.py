@@ -10,6 +10,7 @@ from embedkit.testing.backends import check_index_backend
 from embedkit.testing.case import IndexCase
 from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
 from embedkit.testing.generators import GENERATOR_CHECKS, check_generator
+from embedkit.testing.heads import HEAD_CHECKS, check_head
 from embedkit.testing.indexes import INDEX_CHECKS, check_index
 from embedkit.testing.measures import clustered_vectors
 from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
@@ -17,11 +18,13 @@ from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
 __all__ = [
     "EMBEDDER_CHECKS",
     "GENERATOR_CHECKS",
+    "HEAD_CHECKS",
     "INDEX_CHECKS",
     "RERANKER_CHECKS",
     "IndexCase",
     "check_embedder",
     "check_generator",
+    "check_head",
     "check_index",
     "check_index_backend",
     "check_reranker",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.errors import InvalidInputError
+from embedkit.errors import EmbedkitError, InvalidInputError
 from embedkit.indexes import planner
 from embedkit.validate import normalize
 
@@ -85,7 +85,7 @@ def refuses(
     what: str,
     action: Callable[..., Any],
     *arguments: Any,
-    error: type[InvalidInputError] = InvalidInputError,
+    error: type[EmbedkitError] = InvalidInputError,
 ) -> None:
     """Raise AssertionError unless the call raises the error."""
     try:

@@ -65,6 +65,8 @@ class KernelHead(BaseHead):
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"texts", "vectors"})
+    fits_on_the_way: ClassVar[bool] = True
+    """Whether ``out_of_fold`` leaves the head fitted on all rows."""
 
     def __init__(
         self,
