@@ -13,6 +13,7 @@ from embedkit.classification.heads.mixture import (
     LeftOut,
     Variant,
     borders,
+    held_borders,
     log_softmax,
     sharpest,
     solutions,
@@ -107,7 +108,7 @@ class FewShotHead(BaseHead):
             scores = LeftOut(square, wanted, counts[some], variant).by_fold(folds)
             heard = counts[some] * tested * several
             shifts.append(prior + borders(scores, known, heard, self.n_classes))
-            found.append(sharpest(scores + shifts[-1], known, heard))
+            found.append(_told_by(scores, known, heard, folds, prior))
         sharpness, losses = np.array(found).T
         if not several:  # nothing speaks for trusting the axes more than the vectors
             losses[[variant.axes > 1 for variant in choices]] = np.inf
@@ -231,10 +232,28 @@ def _by_others(
         held, others = folds == fold, folds != fold
         heard = some[others], targets[others], counts[others]
         shift = prior + borders(*heard, len(prior))
-        times, loss = sharpest(heard[0] + shift, heard[1], heard[2])
+        times, loss = _told_by(*heard, folds[others], prior)
         logs[held] = log_softmax(times * (some[held] + shift))
         losses.append(loss)
     return logs, losses
+
+
+def _told_by(
+    scores: NDArray[np.float64],
+    targets: Keys,
+    counts: NDArray[np.float64],
+    folds: Keys,
+    prior: NDArray[np.float64],
+) -> tuple[float, float]:
+    """Return how far to sharpen a variant's scores, and how badly it tells the rows.
+
+    It is judged before its borders are moved: with them, many classes of few rows each made noisy
+    variants look better than they are (Banking77, 8 rows a class: 0.7 instead of 3.5 points above
+    logistic regression).
+    """
+    moved = held_borders(scores, targets, counts, len(prior), folds)
+    times, _ = sharpest(scores + prior + moved, targets, counts)
+    return times, sharpest(scores + prior, targets, counts)[1]
 
 
 def _refuse_many(rows: int) -> None:

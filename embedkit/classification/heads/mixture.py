@@ -183,6 +183,21 @@ def borders(
     return moved
 
 
+def held_borders(
+    scores: NDArray[np.float64],
+    targets: Keys,
+    counts: NDArray[np.float64],
+    n_classes: int,
+    folds: Keys,
+) -> NDArray[np.float64]:
+    """Return what :func:`borders` of the other folds adds to each row, shape (n, n_classes)."""
+    moved = np.empty((len(scores), n_classes))
+    for fold in np.unique(folds):
+        others = folds != fold
+        moved[~others] = borders(scores[others], targets[others], counts[others], n_classes)
+    return moved
+
+
 def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log-probabilities, shape as given; classes are the last axis."""
     below = scores - scores.max(axis=-1, keepdims=True)

@@ -13,6 +13,7 @@ from embedkit.classification.heads.mixture import (
     LeftOut,
     Variant,
     borders,
+    held_borders,
     log_softmax,
     sharpest,
     solutions,
@@ -177,6 +178,14 @@ def test_borders_move_towards_the_middle() -> None:
     # Own rows of the first score 0.7, the others 0; of the second 0.6 and 0.2; half of the way.
     np.testing.assert_allclose(moved, [-0.7 / 4, -0.8 / 4, 0])
     assert not borders(scores, np.array([0, 0, 1, 1]), np.zeros(4), 3).any()
+
+
+def test_borders_of_a_fold_are_those_of_the_others() -> None:
+    scores = np.random.default_rng(0).standard_normal((9, 3))
+    targets, folds = np.arange(9) % 3, np.arange(9) // 3
+    found = held_borders(scores, targets, np.ones(9), 3, folds)
+    expected = borders(scores[:6], targets[:6], np.ones(6), 3)
+    np.testing.assert_allclose(found[6:], np.tile(expected, (3, 1)))
 
 
 def test_many_rows_decide_how_sharp_scores_are() -> None:
