@@ -35,6 +35,8 @@ MOST_ROWS = FEW_ROWS
 """Rows that it takes: it compares each with each."""
 COMPARED = 640
 """Rows on which all variants are compared; of more rows, some of each class."""
+SHORTLISTED = 200
+"""Rows from which on few variants have all the weight: only those are weighted fold by fold."""
 FOLDS = 8
 ENOUGH = 0.99
 """Share of the weight of all variants that those which are kept have."""
@@ -153,7 +155,7 @@ class FewShotHead(BaseHead):
 
         That is also how the variants are weighted: by rows that are held out from the rest of the
         other folds. Only how rare a word is, which no label tells, is counted over all rows; and
-        of more rows than are compared, which variants count at all.
+        of more than ``SHORTLISTED`` rows, which variants count at all.
 
         Parameters
         ----------
@@ -166,7 +168,7 @@ class FewShotHead(BaseHead):
         distances = self._near.fit(inputs)
         prior, wanted = _wanted(targets, counts, n_classes)
         choices = variants(words=self._near.has_words, axes=self._near.has_axes)
-        if len(inputs) > COMPARED:
+        if len(inputs) > SHORTLISTED:
             self._choose(inputs, targets, counts, distances, choices, seed)
             choices = self._kept
         tested = np.bincount(targets, minlength=n_classes)[targets] > 1

@@ -103,6 +103,7 @@ def test_out_of_fold_foretells_the_labels(inputs: Inputs) -> None:
 
 def test_more_rows_than_are_compared(monkeypatch: pytest.MonkeyPatch, inputs: Inputs) -> None:
     monkeypatch.setattr(fewshot, "COMPARED", 7)
+    monkeypatch.setattr(fewshot, "SHORTLISTED", 7)
     head = FewShotHead()
     head.fit(inputs, TARGETS, 3)
     assert (head.scores(inputs).argmax(axis=1) == TARGETS).all()
