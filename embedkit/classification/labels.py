@@ -109,6 +109,8 @@ class LabelSet:
 
     def array(self) -> NDArray[Any]:
         """Return the labels, shape (n_labels,), in the order of their classes."""
+        if any(isinstance(name, str) and name.endswith("\0") for name in self.names):
+            return np.array(self.names, object)  # numpy's own texts lose what they end with
         return np.array(self.names)
 
     def number(self, label: Any) -> int:

@@ -23,9 +23,10 @@ CELLS = 2**22
 class RbfHead(BaseHead):
     """RBF SVM on vectors whose columns are brought to mean 0 and deviation 1, classes balanced.
 
-    Scores are votes of one class against each other, ties broken by how clear the votes were. What
-    scikit-learn's ``decision_function`` returns is computed here with numpy alone; the tests hold
-    the two equal.
+    A class has the score of its narrowest duel with another one. So it is the class that wins all
+    its duels which is predicted, as by counting votes, but how sure that is can be told: of votes,
+    the best class has nearly always all. The duels are those of scikit-learn's
+    ``decision_function`` (``"ovo"``), computed here with numpy alone.
 
     Parameters
     ----------
@@ -80,27 +81,20 @@ class RbfHead(BaseHead):
             block = max(1, CELLS // len(self._arrays["support"]))
             for start in range(0, len(inputs), block):
                 vectors = inputs.vectors[start : start + block]
-                out[start : start + block, present] = self._votes(vectors)
+                out[start : start + block, present] = self._narrowest(vectors)
         return without(out, present)
 
-    def _votes(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the votes for each class that had rows, shape (n, n_present)."""
+    def _narrowest(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return by how much each class that had rows wins its narrowest duel, (n, n_present)."""
         duels = self._duels(vectors)
         k, place = len(self._arrays["present"]), 0
-        sums = np.zeros((len(vectors), k))
-        votes = np.zeros((len(vectors), k))
+        least = np.full((len(vectors), k), np.inf)
         for one in range(k):
             for other in range(one + 1, k):
-                duel = duels[:, place]
-                sums[:, one] += duel
-                sums[:, other] -= duel
-                votes[:, one] += duel > 0
-                votes[:, other] += duel <= 0
+                np.minimum(least[:, one], duels[:, place], out=least[:, one])
+                np.minimum(least[:, other], -duels[:, place], out=least[:, other])
                 place += 1
-        if k == 2:  # no votes to count: the duel itself, half of it for each
-            return sums / 2
-        confidence: NDArray[np.float64] = votes + sums / (3 * (np.abs(sums) + 1))
-        return confidence
+        return least
 
     def _duels(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how clearly the first class of each pair beats the second, shape (n, pairs)."""

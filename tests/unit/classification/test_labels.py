@@ -27,6 +27,11 @@ def test_labels_come_back_from_their_classes(names: list[Any], data: st.DataObje
     assert set(targets.tolist()) == set(range(len(names)))
 
 
+def test_a_label_may_end_with_a_nul() -> None:
+    known = LabelSet.learn(["a", "a\0"])
+    assert known.decode(known.encode(["a\0", "a"])).tolist() == ["a\0", "a"]
+
+
 @given(st.lists(st.sets(st.sampled_from("abcd"), min_size=1), min_size=2))
 def test_several_labels_come_back_from_their_flags(labels: list[set[str]]) -> None:
     known = LabelSet.learn(labels)
