@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from embedkit.classification.predictions import confidence
 from embedkit.classification.scope import Scope
 from embedkit.errors import InvalidInputError
 from embedkit.evaluation.bootstrap import mean_with_interval
+from embedkit.threads import single_threaded_products
 from embedkit.types.classification import SetAside, Task, TrainingReport
 
 if TYPE_CHECKING:
@@ -162,18 +164,12 @@ def fit(
     choice = _choose(rows, inputs, recipe, weights)
     spec, scores, head = choice.spec, choice.scores, choice.head
     honest, told = _honest(len(inputs), unseen)
-    calibrator = Calibrator()
-    calibrator.fit(scores[honest], targets[honest], task=task, seed=recipe.seed)
-    probabilities, calibration = calibrator.probabilities(scores), calibrator.report
-    probabilities[honest] = calibrator.cross_fitted
+    held = _learn_from_held_out(scores, targets, task, honest, recipe.seed)
     if head is None:
         head = make_head(spec, task)
         head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
-    right = _right(probabilities[honest], targets[honest])
-    answers = Answers(confidence(probabilities[honest], multi=task == "multi"), right)
-    sets = PredictionSets()
-    sets.fit(probabilities[honest], targets[honest], task=task, seed=recipe.seed)
     scope = _scope(inputs, targets, out_of_scope, recipe.seed)
+    noted = (told, _notes(rows), choice.notes, held.calibrator.report.notes)
     from embedkit import __version__
 
     report = TrainingReport(
@@ -181,23 +177,46 @@ def fit(
         counts=_counts(rows),
         head=spec,
         heads=choice.trials,
-        measures={"accuracy": mean_with_interval(right.tolist())},
-        calibration=calibration.to_dict(),
-        abstention=tuple(cost.to_dict() for cost in answers.costs()),
-        sets=tuple(each.to_dict() for each in sets.reports),
+        measures={"accuracy": mean_with_interval(held.answers.right.tolist())},
+        calibration=held.calibrator.report.to_dict(),
+        abstention=tuple(cost.to_dict() for cost in held.answers.costs()),
+        sets=tuple(each.to_dict() for each in held.sets.reports),
         set_aside=rows.set_aside,
-        notes=told
-        + _notes(rows)
-        + choice.notes
-        + calibration.notes
-        + (scope.notes if scope else ()),
+        notes=(*chain.from_iterable(noted), *(scope.notes if scope else ())),
         folds=recipe.folds,
         seconds=round(time.perf_counter() - start, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
     )
-    fitted = Fitted(rows.labels, head, spec, calibrator, scope, report, answers, sets)
-    return fitted, Examples(inputs.texts, targets, inputs.vectors, probabilities)
+    known = (held.calibrator, scope, report, held.answers, held.sets)
+    fitted = Fitted(rows.labels, head, spec, *known)
+    return fitted, Examples(inputs.texts, targets, inputs.vectors, held.probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """What rows tell that the head had not seen."""
+
+    calibrator: Calibrator
+    probabilities: NDArray[np.float64]
+    answers: Answers
+    sets: PredictionSets
+
+
+def _learn_from_held_out(
+    scores: NDArray[np.float64], targets: Keys | Mask, task: Task, honest: Keys, seed: int
+) -> _HeldOut:
+    """Learn what scores are worth, of rows by heads that had not seen them."""
+    calibrator, sets = Calibrator(), PredictionSets()
+    # It takes thousands of small steps, between which threads would but wait.
+    with single_threaded_products():
+        calibrator.fit(scores[honest], targets[honest], task=task, seed=seed)
+        probabilities = calibrator.probabilities(scores)
+        probabilities[honest] = calibrator.cross_fitted
+        right = _right(probabilities[honest], targets[honest])
+        answers = Answers(confidence(probabilities[honest], multi=task == "multi"), right)
+        sets.fit(probabilities[honest], targets[honest], task=task, seed=seed)
+    return _HeldOut(calibrator, probabilities, answers, sets)
 
 
 def _honest(n: int, unseen: Mask | None) -> tuple[Keys, tuple[str, ...]]:

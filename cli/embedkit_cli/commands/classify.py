@@ -28,6 +28,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify_finetune:finetune",
         "Fine-tune a model on labelled texts, and say whether it helped.",
     ),
+    "zero-shot": (
+        "embedkit_cli.commands.classify_zero_shot:zero_shot",
+        "Make a classifier of labels alone.",
+    ),
     "explain": (
         "embedkit_cli.commands.classify_explain:explain",
         "Show why a text has a label, and what each label looks like.",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedkit.errors import SourceError
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
@@ -80,6 +79,7 @@ def train(
     from embedkit.classification import library
     from embedkit.classification.api import train_rows
     from embedkit_cli.classifiers import describe_training
+    from embedkit_cli.files import lines_of
     from embedkit_cli.output import emit
 
     if (source is None) == (collection is None):
@@ -89,7 +89,7 @@ def train(
     if source == "-":
         say_waiting()
     named = library.check_name(name) if name is not None else None
-    foreign = None if out_of_scope is None else _lines(out_of_scope)
+    foreign = None if out_of_scope is None else lines_of(out_of_scope)
     with Progress() as progress:
         read = _read(session, source, collection, where, options, progress)
         rows, kept = read.rows, named or read.name
@@ -110,18 +110,6 @@ def train(
     emit(session.format, info.to_dict(), lambda: describe_training(info))
     _next_steps(session, info, rows)
     return 1 if rows.failed else 0
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a file of texts; blank ones are passed over."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as UTF-8 text: {error}") from error
-    texts = [line for line in lines if line.strip()]
-    if not texts:
-        raise SourceError(f"expected a text on each line of {path}, got none")
-    return texts
 
 
 @dataclass(slots=True)
