@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedkit.classification.calibration import Calibrator
-from embedkit.classification.calibration_maps import MAPS, Curve, Temperature
+from embedkit.classification.calibration import Calibrator, _simplest
+from embedkit.classification.calibration_maps import MAPS, Curve, PerLabel, Temperature
 from embedkit.classification.calibration_report import CalibrationReport
 from embedkit.classification.reliability import calibration_error
 from embedkit.classification.state import State
@@ -278,3 +278,25 @@ def test_confidences_that_differ_stay_different_on_a_curve() -> None:
     curve.fit(scores, targets)
     tops = curve.apply(scores).max(axis=1)
     assert len(np.unique(np.round(tops, 9))) > 1800
+
+
+def test_several_labels_are_cross_fitted_too() -> None:
+    rng = np.random.default_rng(3)
+    scores, folds = rng.normal(size=(60, 2)), np.arange(60) % 3
+    truth = rng.random((60, 2)) < 0.5
+    made = Calibrator()
+    made.fit(scores, truth, folds=folds, task="multi")
+    held = folds == 1
+    others = PerLabel()
+    others.fit(scores[~held], truth[~held])
+    assert np.allclose(made.cross_fitted[held], others.apply(scores[held]))
+    assert not np.allclose(made.cross_fitted[held], made.probabilities(scores[held]))
+
+
+def test_a_map_that_costs_accuracy_is_not_taken_for_its_log_loss() -> None:
+    targets = np.zeros(20, np.int64)
+    modest = np.full((20, 2), [0.51, 0.49])
+    sure = np.full((20, 2), [0.99, 0.01])
+    assert _simplest({"temperature": modest, "bias": sure}, targets) == "bias"
+    sure[0] = [0.45, 0.55]
+    assert _simplest({"temperature": modest, "bias": sure}, targets) == "temperature"

@@ -240,3 +240,11 @@ def test_the_rows_themselves_are_covered(n: int, k: int, coverage: float, seed: 
         assert sets.any(axis=1).all()
     ordered = fitted(chance, targets, task="ordered").sets(chance, coverage)
     assert covered(ordered, targets).mean() >= coverage - 1e-9
+
+
+def test_what_is_told_of_sets_is_of_rows_held_out_from_the_cut() -> None:
+    # The cut of four rows is finite at 80 %, that of the three others is not: all labels are in.
+    made = PredictionSets()
+    made.fit(np.full((4, 3), [0.8, 0.15, 0.05]), np.zeros(4, np.int64))
+    assert made.reports[0].size == 3
+    assert made.sets(np.array([[0.8, 0.15, 0.05]]), 0.8).sum() == 1

@@ -33,6 +33,18 @@ def classifier(home: Path, **options: Any) -> TextClassifier:
     )
 
 
+def test_what_is_kept_of_rows_was_said_by_what_had_not_seen_them(home: Path) -> None:
+    texts = [f"{word} {i}" for word in ("card lost", "parcel late") for i in range(40)]
+    made = TextClassifier("hashing?dim=16", head="logreg", home=home, folds=3)
+    trained = made.fit(texts, [i % 3 == 0 for i in range(80)]).classifier_
+    crossed = trained.fitted.calibrator.cross_fitted
+    assert trained.examples is not None
+    assert np.array_equal(trained.examples.probabilities, crossed)
+    answers = trained.fitted.answers
+    assert answers is not None
+    assert np.array_equal(answers.confidence, crossed.max(axis=1))
+
+
 def test_it_learns_and_says_how_sure_it_is(home: Path) -> None:
     trained = classifier(home).fit(TEXTS, LABELS)
     assert trained.predict(ASKED).tolist() == ["parcel", "card", "refund"]
