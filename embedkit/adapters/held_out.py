@@ -17,6 +17,7 @@ from embedkit.adapters.measuring import (
     paired_auc,
 )
 from embedkit.adapters.pairs import families, meanings
+from embedkit.classification.crossfit import equal_texts
 from embedkit.types import AdapterMeasure
 
 if TYPE_CHECKING:
@@ -158,18 +159,10 @@ def _parts(folds: Keys, progress: Any) -> Iterator[tuple[Keys, Keys]]:
 
 def _folds_of_rows(texts: Sequence[str], targets: Keys, seed: int) -> Keys:
     """Return a fold for each row: of each class about as many rows in each fold."""
-    first: dict[str, int] = {}
-    groups = np.fromiter(
-        (
-            first.setdefault(" ".join(text.casefold().split()), row)
-            for row, text in enumerate(texts)
-        ),
-        np.int64,
-        len(texts),
-    )
-    heads = np.unique(groups)
-    mixed = np.random.default_rng(seed).permutation(heads)
-    order = mixed[np.argsort(targets[mixed], kind="stable")]
-    fold = np.empty(len(texts), np.int64)
+    groups = equal_texts(texts)
+    firsts = np.unique(groups, return_index=True)[1]
+    mixed = np.random.default_rng(seed).permutation(len(firsts))
+    order = mixed[np.argsort(targets[firsts[mixed]], kind="stable")]
+    fold = np.empty(len(firsts), np.int64)
     fold[order] = np.arange(len(order)) % FOLDS
     return fold[groups]

@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from embedkit.types import Keys
 
 
+def folded(text: str) -> str:
+    """Return what texts share that differ only in case or blanks."""
+    return " ".join(text.casefold().split())
+
+
 def equal_texts(texts: Sequence[str]) -> Keys:
     """Return a number for each text, shape (n,): one for all that differ only in case or blanks.
 
     Numbers are given in the order in which texts first occur, from 0.
     """
     seen: dict[str, int] = {}
-    folded = (" ".join(text.casefold().split()) for text in texts)
-    numbers = (seen.setdefault(text, len(seen)) for text in folded)
+    numbers = (seen.setdefault(folded(text), len(seen)) for text in texts)
     return np.fromiter(numbers, np.int64, len(texts))
 
 

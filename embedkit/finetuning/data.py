@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.classification.crossfit import folded
+from embedkit.embedders.base import check_unicode
 from embedkit.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -52,13 +54,15 @@ class Labelled:
         Raises
         ------
         InvalidInputError
-            Cells that are not text; other than one label a text; one label only; too few rows.
+            Cells that are not text, or that no encoding could write; other than one label a text;
+            one label only; too few rows.
         """
         from embedkit.classification.training import usable
 
         rows = usable(texts, labels, task="single")
         names = tuple(str(name) for name in rows.labels.names)
         _check(len(rows.texts), names)
+        check_unicode(rows.texts)
         targets = rows.targets.astype(np.int64)
         return cls(rows.texts, targets, names, len(texts) - len(rows.texts))
 
@@ -107,7 +111,7 @@ def split(data: Labelled, share: float, seed: int) -> Split:
     share = min(share, MOST_HELD_OUT / max(1, len(data)))
     groups: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(data.texts):
-        groups[" ".join(text.casefold().split())].append(row)
+        groups[folded(text)].append(row)
     of_label: dict[int, list[list[int]]] = defaultdict(list)
     for group in groups.values():
         of_label[int(data.targets[group[0]])].append(group)
@@ -150,7 +154,7 @@ def fingerprints(texts: Sequence[str]) -> NDArray[np.uint64]:
     """
     hashes = [
         int.from_bytes(
-            hashlib.blake2b(" ".join(text.casefold().split()).encode(), digest_size=8).digest(),
+            hashlib.blake2b(folded(text).encode("utf-8", "surrogatepass"), digest_size=8).digest(),
             "little",
         )
         for text in texts

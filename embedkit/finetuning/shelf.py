@@ -26,8 +26,6 @@ NOTE = "finetuned.json"
 """Says what was done, and whether it helped."""
 SEEN = "seen.npy"
 """Fingerprints of the texts that the weights were learned from."""
-ROOM = 3
-"""How many times the weights' size must be free: the copy beside it, and what comes with it."""
 
 
 def place_of(home: Path, name: str) -> Path:

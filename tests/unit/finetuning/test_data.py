@@ -85,3 +85,8 @@ def test_the_digest_is_of_texts_labels_and_their_order() -> None:
     other = Labelled(one.texts, one.targets[::-1].copy(), one.labels)
     assert one.digest() == labelled([0, 1] * 10).digest()
     assert one.digest() != other.digest()
+
+
+def test_half_of_a_surrogate_pair_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match=r"lone surrogate .* at position 3"):
+        Labelled.of([f"a {i}" if i != 3 else "a \ud800" for i in range(20)], ["x", "y"] * 10)
