@@ -16,7 +16,7 @@ import difflib
 import hashlib
 import json
 import os
-import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,37 +233,19 @@ def read_adapter(folder: Path) -> SavedAdapter:
     for _ in range(3):
         facts = _read_manifest(folder)
         try:
-            arrays = _read_arrays(folder, facts)
+            with _sound(folder):
+                arrays = _read_arrays(folder, facts)
             break
         except DamagedError:
             if _read_manifest(folder) == facts:  # else another took its place meanwhile
                 raise
-    state = State(facts["state"], arrays)
-    try:
+    with _sound(folder):
+        state = State(facts["state"], arrays)
         adapter = Adapter()
         adapter.restore(state)
         model = Model(**facts["model"])
         report = AdapterReport.from_dict(facts["report"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{folder / MANIFEST} is damaged: {error}", do=LEARN_AGAIN) from error
     return SavedAdapter(folder.name, adapter, model, digest_of(model, state), report)
-
-
-def delete(home: Path, name: str) -> None:
-    """Delete an adapter.
-
-    Raises
-    ------
-    AdapterNotFoundError, StorageError
-    """
-    check_name(name)
-    place = locate(home, name)
-    doomed = place.with_name(f".deleted-{name}-{os.getpid()}")
-    try:
-        place.rename(doomed)
-        shutil.rmtree(doomed)
-    except OSError as error:
-        raise storage_error(error, place) from error
 
 
 def digest_of(model: Model, state: State) -> str:
@@ -274,6 +256,15 @@ def digest_of(model: Model, state: State) -> str:
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _sound(folder: Path) -> Iterator[None]:
+    """Say of facts that are not what ``write_adapter`` writes, though signed, that it is damage."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise DamagedError(f"{folder / MANIFEST} is damaged: {error}", do=LEARN_AGAIN) from error
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

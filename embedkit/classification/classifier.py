@@ -13,22 +13,22 @@ import numpy as np
 
 from embedkit import catalog
 from embedkit.classification import files
-from embedkit.classification.embedding import Progress, embed_for, open_embedder
+from embedkit.classification.embedding import Progress, embed_for, open_trained
 from embedkit.classification.fitted import Examples, Fitted
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.learning import learn
 from embedkit.classification.predictions import Predictions
 from embedkit.embedders.base import Lazy, check_unicode
-from embedkit.errors import InvalidInputError, ModelMismatchError, UnsupportedOperationError
+from embedkit.errors import InvalidInputError, UnsupportedOperationError
+from embedkit.managed.addresses import refuse_foreign
 from embedkit.protocols import Embedder
-from embedkit.store.manifest import OBJECT, Model
+from embedkit.store.manifest import Model
 from embedkit.types.classification import TrainingReport
 from embedkit.validate import check_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedkit.types import Vectors
     from embedkit.types.explanations import Explanation, Portrait
 
 
@@ -103,7 +103,7 @@ class Classifier:
         keep_examples : bool
             Whether the texts learned from and their vectors go with it: explanations show them.
             Without them a classifier can be handed on, but a head that compares with rows, such as
-            ``knn``, still holds their vectors.
+            ``knn``, still holds their vectors, and ``prompted`` their texts.
 
         Raises
         ------
@@ -374,30 +374,18 @@ class Classifier:
     def __repr__(self) -> str:
         return f"<Classifier {self.fitted.head_spec} on {self.model.spec}: {self.fitted.labels}>"
 
+    def check_trusted(self) -> None:
+        """Refuse to send a key to an address that only a file names.
+
+        Raises
+        ------
+        CredentialsError
+        """
+        if self._given is None:
+            refuse_foreign(self.model.spec, kind="classifier")
+        check = getattr(self.fitted.head, "check_trusted", None)
+        if check is not None:
+            check()
+
     def _open(self) -> Embedder:
-        given = self._given
-        if given is None:
-            if self.model.spec == OBJECT:
-                raise UnsupportedOperationError(
-                    f"the classifier was trained with an embedder of your own, "
-                    f"{self.model.model_id}",
-                    do="pass it as embedder= when you load the classifier",
-                )
-            from embedkit.managed.addresses import refuse_foreign
-
-            refuse_foreign(self.model.spec, "of this classifier")
-            given = self.model.spec
-        opened = open_embedder(given, self.home, keep=False)
-        learn = getattr(opened, "learn_dim", None)
-        if learn is not None:
-            learn(self.model.dim)
-        if opened.model_id != self.model.model_id:
-            raise ModelMismatchError(
-                f"the classifier was trained with {self.model.model_id}, not {opened.model_id}",
-                do="load it with that model, or train another one",
-            )
-        return opened
-
-    def vectors_of(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors of texts, shape (n, dim)."""
-        return embed_for(self.embedder, texts, self.home, keep=False)
+        return open_trained(self.model, self._given, self.home)

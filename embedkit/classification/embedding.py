@@ -10,7 +10,10 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.embedders.caches import with_cache
+from embedkit.errors import ModelMismatchError, UnsupportedOperationError
+from embedkit.managed.addresses import refuse_foreign
 from embedkit.protocols import Embedder
+from embedkit.store.manifest import OBJECT, Model
 from embedkit.types import InputType
 
 if TYPE_CHECKING:
@@ -39,6 +42,43 @@ def open_embedder(embedder: str | Embedder, home: Path, *, keep: bool = True) ->
     """
     made = registry.create("embedder", embedder) if isinstance(embedder, str) else embedder
     return with_cache(made, home, local=keep)
+
+
+def open_trained(model: Model, given: str | Embedder | None, home: Path) -> Embedder:
+    """Return the embedder that a classifier was trained with, the home's cache before it.
+
+    Parameters
+    ----------
+    given : str, Embedder or None
+        Default: what the model's spec names.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        It was an embedder of the user's own, which is not given.
+    CredentialsError
+        The spec names a service at an address that its key was not meant for.
+    ModelMismatchError
+        Another model.
+    """
+    if given is None:
+        if model.spec == OBJECT:
+            raise UnsupportedOperationError(
+                f"the classifier was trained with an embedder of your own, {model.model_id}",
+                do="pass it as embedder= when you load the classifier",
+            )
+        refuse_foreign(model.spec, kind="classifier")
+        given = model.spec
+    opened = open_embedder(given, home, keep=False)
+    learn = getattr(opened, "learn_dim", None)
+    if learn is not None:
+        learn(model.dim)
+    if opened.model_id != model.model_id:
+        raise ModelMismatchError(
+            f"the classifier was trained with {model.model_id}, not {opened.model_id}",
+            do="load it with that model, or train another one",
+        )
+    return opened
 
 
 def embed_for(

@@ -233,13 +233,16 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         embedder: str | Embedder | None = None,
         home: str | Path | None = None,
     ) -> TextClassifier:
-        """Return a trained estimator from a folder.
+        """Return a trained estimator from a folder, which can be fitted again.
 
         Raises
         ------
         ClassifierNotFoundError, DamagedError, FormatVersionError
+        CredentialsError
+            It names a service at an address that its key was not meant for.
         """
         trained = Classifier.load(folder, embedder=embedder, home=home)
+        trained.check_trusted()
         fitted = trained.fitted
         made = cls(
             embedder or trained.model.spec, fitted.head_spec, task=fitted.labels.task, home=home

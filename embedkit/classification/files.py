@@ -16,7 +16,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "classifier.json"
 TRAIN_AGAIN = "train it again; its vectors are in the cache"
+OURS = re.compile(
+    r"(arrays|examples)-[0-9a-f]{16}\.(safetensors|parquet)"
+    r"|\.(arrays|examples)\.(safetensors|parquet)\.[0-9]+\.tmp"
+)
+"""What ``_placed`` names files: a person's own in the same folder are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +92,15 @@ def load(folder: Path) -> Contents:
     for _ in range(3):
         facts = _read_manifest(folder)
         try:
-            arrays = _read_arrays(folder, facts["arrays"])
+            with _sound(folder):
+                arrays = _read_arrays(folder, facts["arrays"])
             break
         except DamagedError:
             if _read_manifest(folder) == facts:
                 raise
-    state = State(facts["state"], arrays)
-    try:
-        fitted = Fitted.restore(state)
-        model = Model(**facts["model"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError(f"{folder / MANIFEST} is damaged: {error}", do=TRAIN_AGAIN) from error
-    return Contents(fitted, model, facts["examples"] is not None)
+    with _sound(folder):
+        fitted = Fitted.restore(State(facts["state"], arrays))
+        return Contents(fitted, Model(**facts["model"]), facts["examples"] is not None)
 
 
 def load_examples(folder: Path) -> Examples | None:
@@ -112,22 +115,18 @@ def load_examples(folder: Path) -> Examples | None:
         return None
     import pyarrow.parquet as pq
 
-    arrays = _read_arrays(folder, entry["arrays"])
-    path = _checked(folder, entry["texts"])
-    # Not by read_table, which imports pandas wherever that is installed.
-    with pq.ParquetFile(path) as file:
-        texts = file.read().column("text").to_pylist()
-    return Examples(
-        texts,
-        arrays["targets"],
-        arrays["vectors"].astype(np.float32),
-        arrays["probabilities"].astype(np.float64),
-    )
-
-
-def size(folder: Path) -> int:
-    """Return the bytes that the folder takes."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    with _sound(folder):
+        arrays = _read_arrays(folder, entry["arrays"])
+        path = _checked(folder, entry["texts"])
+        # Not by read_table, which imports pandas wherever that is installed.
+        with pq.ParquetFile(path) as file:
+            texts = file.read().column("text").to_pylist()
+        return Examples(
+            texts,
+            arrays["targets"],
+            arrays["vectors"].astype(np.float32),
+            arrays["probabilities"].astype(np.float64),
+        )
 
 
 def _write(folder: Path, fitted: Fitted, model: Model, examples: Examples | None) -> None:
@@ -223,6 +222,15 @@ def _checked(folder: Path, entry: Mapping[str, Any]) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def _sound(folder: Path) -> Iterator[None]:
+    """Say of facts that are not what ``save`` writes, though signed, that they are damaged."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise DamagedError(f"{folder / MANIFEST} is damaged: {error}", do=TRAIN_AGAIN) from error
+
+
 def _files_of(facts: Mapping[str, Any]) -> set[str]:
     examples = facts.get("examples") or {}
     entries = [facts.get("arrays"), examples.get("texts"), examples.get("arrays")]
@@ -239,8 +247,7 @@ def _named(folder: Path) -> set[str]:
 
 def _sweep(folder: Path, *, keep: set[str]) -> None:
     """Delete the files of classifiers that were replaced, and those of a writer that died."""
-    for pattern in ("arrays-*.safetensors", "examples-*.*", ".*.tmp"):
-        for path in folder.glob(pattern):
-            if path.name not in keep:
-                with contextlib.suppress(OSError):
-                    path.unlink()
+    for path in folder.iterdir():
+        if OURS.fullmatch(path.name) and path.name not in keep:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -33,6 +33,8 @@ def learn(
         It would have to be trained again, and the rows that it learned from were not kept.
     InvalidInputError
         A label of another type.
+    CredentialsError
+        The head asks a service at an address that only a file names.
     """
     if len(labels) != len(inputs):
         raise DimensionMismatchError(
@@ -64,6 +66,10 @@ def _again(
             do="train it again on all rows",
         )
     from embedkit.classification.training import Recipe, fit, usable
+
+    check = getattr(fitted.head, "check_trusted", None)
+    if check is not None:  # a new head would take its spec for the caller's own
+        check()
 
     task = fitted.labels.task
     old = fitted.labels.decode(examples.targets).tolist()

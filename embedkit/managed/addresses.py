@@ -32,11 +32,13 @@ PROVIDERS: Mapping[str, Provider] = {
 }
 
 
-def refuse_foreign(spec: str, name: str, *, kind: str = "collection") -> None:
+def refuse_foreign(spec: str, name: str = "", *, kind: str = "collection") -> None:
     """Refuse a spec out of a collection that would send a key where its owner never said.
 
     Parameters
     ----------
+    name : str
+        Of the collection, where it has one.
     kind : str
         What else has that name and holds the spec.
 
@@ -53,8 +55,9 @@ def refuse_foreign(spec: str, name: str, *, kind: str = "collection") -> None:
     if address in known or _is_local(address):
         return
     made = {"collection": "filled by", "head": "made to ask"}.get(kind, "learned on vectors of")
+    whose = f"{kind} {name!r}" if name else f"the {kind}"
     raise CredentialsError(
-        f"{kind} {name!r} was {made} the service at {urlsplit(address).hostname}, "
+        f"{whose} was {made} the service at {urlsplit(address).hostname}, "
         f"and the key in {provider.key} is not sent to an address that only a file names",
         do=f"if you trust it, set {provider.url} to the whole address",
     )

@@ -132,10 +132,19 @@ class PromptedHead(BaseHead):
         self._vectors, self._targets = inputs.vectors, targets
         self._open()
 
+    def check_trusted(self) -> None:
+        """Refuse to send a key to an address that only a file names.
+
+        Raises
+        ------
+        CredentialsError
+        """
+        if not self._trusted:
+            refuse_foreign(self.generator, "prompted", kind="head")
+
     def _open(self) -> Generator:
         if self._opened is None:
-            if not self._trusted:
-                refuse_foreign(self.generator, "prompted", kind="head")
+            self.check_trusted()
             made: Generator = registry.create("generator", self.generator)
             self._opened = made
         return self._opened

@@ -217,6 +217,13 @@ def spoil(name: str) -> Callable[[Path], None]:
         facts = json.loads(path.read_text())
         del facts["sha256"]
         facts["arrays"]["name"] = "../../passwords.safetensors"
+        arrays(folder).rename(folder / "../../passwords.safetensors")  # sound, but not its own
+        path.write_text(json.dumps(signed(facts)))
+
+    def incomplete(folder: Path) -> None:
+        path = folder / "adapter.json"
+        facts = json.loads(path.read_text())
+        del facts["sha256"], facts["arrays"]["digest"]
         path.write_text(json.dumps(signed(facts)))
 
     def misshapen(folder: Path) -> None:
@@ -230,7 +237,8 @@ def spoil(name: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize(
-    "how", ["cut", "flip", "gone", "empty", "foreign", "edited", "elsewhere", "misshapen"]
+    "how",
+    ["cut", "flip", "gone", "empty", "foreign", "edited", "elsewhere", "misshapen", "incomplete"],
 )
 def test_damage_is_said(how: str, learned: SavedAdapter, home: Path) -> None:
     spoil(how)(home / ".adapters" / "topics")

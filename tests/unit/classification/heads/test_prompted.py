@@ -159,6 +159,21 @@ def test_no_key_goes_to_an_address_out_of_a_file(monkeypatch: pytest.MonkeyPatch
     theirs.restore(mine.state())
     with pytest.raises(CredentialsError, match=r"ask the service at example\.invalid"):
         theirs.scores(inputs_of(["a parcel"]))
+    mine.check_trusted()
+    with pytest.raises(CredentialsError, match=r"ask the service at example\.invalid"):
+        theirs.check_trusted()
+
+
+def test_a_classifier_out_of_a_file_sends_no_key_when_it_learns_more(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = TextClassifier(embedder="hashing", head="prompted:echo", home=tmp_path, folds=2)
+    made.fit(TEXTS, ["money", "money", "post", "post"]).save(tmp_path / "saved")
+    loaded = Classifier.load(tmp_path / "saved", home=tmp_path)
+    loaded.fitted.head.generator = "openai:m?base_url=https://example.invalid/v1"  # type: ignore[attr-defined]
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+    with pytest.raises(CredentialsError, match=r"ask the service at example\.invalid"):
+        loaded.learn(["a new text"], ["other"])
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
