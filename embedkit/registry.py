@@ -169,6 +169,10 @@ ROWS: tuple[Row, ...] = (
         ("numpy", "scipy"),
     ),
     Row(
+        "head", "ridge", "embedkit.classification.heads.primal:RidgeHead",
+        "ridge regression on vectors and frequent words, for many rows", ("numpy", "scipy"),
+    ),
+    Row(
         "head", "adapted", "embedkit.classification.heads.adapted:AdaptedHead",
         "another head on vectors that a learned adapter moves: adapted?inner=knn",
         ("numpy", "scipy"),

@@ -36,6 +36,10 @@ TUNING_ROWS = 2500
 """Rows on which the variant of the kernel is chosen."""
 PART_ROWS = 10_000
 """Rows that heads are compared on in the usual budget, where there are more than kernels serve."""
+SECONDS = {"joined": 20e-6, "logreg": 8e-6}
+"""What a row and class take a head whose fit has no bound: up to 23 and 8 µs on 12,000 rows."""
+MOST_SECONDS = 60.0
+"""What cross-validating a head on more rows than kernels serve may take, or it is not tried."""
 MOST_WORK = 2e11
 """Rows cubed times labels up to which a kernel is solved anew for every label: about 3 s."""
 
@@ -147,13 +151,15 @@ def candidates(rows: int, n_classes: int, task: Task = "single") -> tuple[str, .
     """Return the specs worth trying, the one to prefer where they are equal first.
 
     ``kernel`` and ``rbf`` take too long for many rows, for their time grows with the square and
-    more, and where labels are decided one by one, every label costs as much.
+    more, and where labels are decided one by one, every label costs as much. ``ridge`` takes the
+    place of ``kernel`` then, where there is one label a text.
     """
     once = task == "single" or float(rows) ** 3 * n_classes <= MOST_WORK
     kernel = ("kernel",) if once and rows <= MOST_ROWS else ()
+    ridge = ("ridge",) if task == "single" and rows > MOST_ROWS else ()
     rbf = ("rbf",) if once and rows <= RBF_ROWS else ()
     joined = ("joined",) if not kernel or rows * n_classes <= JOINED_CELLS else ()
-    return (*kernel, *joined, *rbf, "logreg", *BASELINES)
+    return (*kernel, *ridge, *joined, *rbf, "logreg", *BASELINES)
 
 
 def choose(contest: Contest, *, budget: float = BUDGET) -> Choice:
@@ -170,7 +176,8 @@ def choose(contest: Contest, *, budget: float = BUDGET) -> Choice:
     budget : float
         Seconds of CPU time for the comparison. A head that comes up when they are used up is not
         tried, and the table says so; the preferred one and the baselines always are. What the
-        scores of the chosen head on all rows take comes on top.
+        scores of the chosen head on all rows take comes on top; a head that is expected to take
+        more than a minute for them is not tried either.
 
     Raises
     ------
@@ -185,6 +192,8 @@ def choose(contest: Contest, *, budget: float = BUDGET) -> Choice:
         variant = tuned(small.inputs, small.kinds, contest.n_classes, small.places)
         all_specs = (variant, *all_specs[1:])
     specs = (FEW_HEAD, "logreg", *BASELINES) if few else all_specs
+    dear = _dear(specs, contest)
+    specs = tuple(spec for spec in specs if spec not in dear)
     part = _part(
         contest, n if few or specs[0].startswith("kernel") else int(PART_ROWS * budget / BUDGET)
     )
@@ -218,6 +227,7 @@ def choose(contest: Contest, *, budget: float = BUDGET) -> Choice:
     table.sort(key=lambda trial: -trial.accuracy.mean if trial.accuracy else 0.0)
     late = f"not tried: the {budget:g} s for comparing were used up"
     table += [HeadTrial(spec, note=late) for spec in specs if spec not in tried]
+    table += [HeadTrial(spec, note=note) for spec, note in dear.items()]
     return Choice(spec, tuple(table), scores, head, tuple(notes))
 
 
@@ -242,6 +252,18 @@ def _try(
         scores, head = part.scores(spec, fold)
         tried[spec] = _Tried(scores, head, time.process_time() - before)
     return tried
+
+
+def _dear(specs: tuple[str, ...], contest: Contest) -> dict[str, str]:
+    """Return the heads that would take too long on all rows, if they were chosen, and a note."""
+    n = len(contest.inputs)
+    found = {}
+    for spec in specs[1:] if n > MOST_ROWS else ():
+        # Every fold is fitted without a part of the rows, and then all rows: once for each fold.
+        seconds = SECONDS.get(spec, 0) * n * contest.n_classes * contest.folds
+        if seconds > MOST_SECONDS:
+            found[spec] = f"not tried: {n:,} rows would take it about {seconds:,.0f} s"
+    return found
 
 
 def _right(scores: NDArray[np.float64], targets: Keys | Mask) -> NDArray[np.float64]:

@@ -25,7 +25,7 @@ Unit = Literal["words", "phrases", "singles", "pieces"]
 PIECES = (2, 5)
 """Least and most characters of a piece."""
 MOST = 150_000
-"""Features that are kept, the most frequent ones."""
+"""Features that are kept, unless said otherwise."""
 MANY_TEXTS = 20_000
 """Texts from which on a feature that only one of them has is left out."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -55,10 +55,16 @@ class TextFeatures:
     """
 
     def __init__(
-        self, unit: Unit = "words", *, least: int = 1, power: float = 1.0, unknown: bool = False
+        self,
+        unit: Unit = "words",
+        *,
+        least: int = 1,
+        power: float = 1.0,
+        unknown: bool = False,
+        most: int = MOST,
     ) -> None:
         self.unit: Unit = unit
-        self.least, self.power, self.unknown = least, power, unknown
+        self.least, self.power, self.unknown, self.most = least, power, unknown, most
         self._of = _OF[unit]
         self._places: dict[str, int] = {}
         self._idf = np.empty(0, np.float32)
@@ -128,8 +134,8 @@ class TextFeatures:
         """Return the places of the features worth keeping, in order."""
         least = max(self.least, 2 if texts >= MANY_TEXTS else 1)
         keep = np.flatnonzero(frequency >= least)
-        if len(keep) > MOST:
-            keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[:MOST]])
+        if len(keep) > self.most:
+            keep = np.sort(keep[np.argsort(-frequency[keep], kind="stable")[: self.most]])
         return keep
 
     def _weighted(self, counts: Any, unknown: Any) -> Any:

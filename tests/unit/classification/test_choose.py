@@ -18,6 +18,26 @@ def test_baselines_stand_beside_whatever_is_tried() -> None:
     assert "kernel" not in candidates(5000, 50, "multi")
 
 
+def test_beyond_what_kernels_serve_ridge_is_preferred() -> None:
+    assert candidates(16_001, 5)[:2] == ("ridge", "joined")
+    assert "ridge" not in candidates(16_000, 5)
+    assert "ridge" not in candidates(100_000, 5, "multi")
+
+
+def test_a_head_that_would_take_too_long_on_all_rows_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inputs, targets = head_case(90)
+    monkeypatch.setattr(module, "MOST_ROWS", 50)
+    monkeypatch.setattr(module, "MOST_SECONDS", 90 * 3 * 5 * 10e-6)
+    choice = choose(Contest(inputs, targets, 3))
+    notes = {trial.head: trial.note for trial in choice.trials}
+    assert notes["joined"].startswith("not tried: 90 rows would take it about")
+    assert notes["logreg"] == ""
+    assert choice.spec == "ridge"
+    assert choice.head is not None
+
+
 def test_all_are_tried_and_the_best_has_its_scores_and_head() -> None:
     inputs, targets = head_case(120)
     choice = choose(Contest(inputs, targets, 3))
