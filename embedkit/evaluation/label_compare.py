@@ -127,7 +127,12 @@ def _mcnemar(gain: NDArray[np.float64]) -> float:
 
 
 def _p_value(gap: float, chance: NDArray[np.float64]) -> float:
-    """Return how often chance brings a difference as large; the one that was seen counts too."""
+    """Return how often chance brings a difference as large; the one that was seen counts too.
+
+    1 where there is no difference to speak of: of what one of them alone answers, say.
+    """
+    if np.isnan(gap):
+        return 1.0
     found = chance[~np.isnan(chance)]
     return float((1 + (np.abs(found) >= abs(gap) - EQUAL).sum()) / (1 + len(found)))
 

@@ -75,3 +75,12 @@ def test_what_cannot_be_compared() -> None:
         evaluated([True], task="ordered").against(
             evaluated([True], labels=("a", "c", "b"), task="ordered")
         )
+
+
+def test_what_one_of_them_alone_has_is_no_difference() -> None:
+    ours = evaluated([True, False] * 6, abstained=np.ones(12, bool))
+    theirs = evaluated([True, False] * 6, abstained=np.zeros(12, bool))
+    found = ours.against(theirs)
+    assert np.isnan(found["accuracy-answered"].difference.mean)
+    assert found["accuracy-answered"].p_value == 1
+    assert found["answered"].p_value < 0.01
