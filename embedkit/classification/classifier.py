@@ -18,11 +18,12 @@ from embedkit.classification.fitted import Examples, Fitted
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.learning import learn
 from embedkit.classification.predictions import Predictions
+from embedkit.classification.references import reference_texts
 from embedkit.embedders.base import Lazy, check_unicode
 from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.managed.addresses import refuse_foreign
 from embedkit.protocols import Embedder
-from embedkit.store.manifest import Model
+from embedkit.store.manifest import OBJECT, Model
 from embedkit.types.classification import TrainingReport
 from embedkit.validate import check_texts
 
@@ -259,7 +260,14 @@ class Classifier:
             The rows that it learned from are needed, and were not kept.
         """
         inputs = self.inputs(texts)
-        self.fitted, examples = learn(self.fitted, self.examples, inputs, list(labels))
+        self.fitted, examples = learn(
+            self.fitted,
+            self.examples,
+            inputs,
+            list(labels),
+            spec=self.model.spec if self.reads_vectors and self.model.spec != OBJECT else None,
+            references=lambda: embed_for(self.embedder, reference_texts(), self.home),
+        )
         self._examples = Lazy(lambda: examples)
 
     def threshold_for(self, precision: float) -> float:

@@ -23,6 +23,7 @@ from embedkit.classification.training import AUTO, Recipe, Rows, fit, usable
 from embedkit.embedders.base import check_unicode
 from embedkit.errors import DimensionMismatchError, InvalidInputError, NotFittedError
 from embedkit.protocols import Embedder
+from embedkit.registry import Spec
 from embedkit.store.manifest import OBJECT, Model
 from embedkit.types.classification import Task, TrainingReport
 from embedkit.validate import check_texts
@@ -30,7 +31,6 @@ from embedkit.validate import check_texts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedkit.types import Mask
     from embedkit.types.explanations import ExampleRow, Explanation
 
 NO_MODEL = Model("", "", 0)
@@ -156,8 +156,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if out_of_scope is not None and inputs.dim:
             asked = check_unicode(check_texts(_listed(out_of_scope)))
             foreign = embed_for(open_embedder(self.embedder, home), asked, home)
+        from embedkit.finetuning.shelf import unseen_by
+
         fitted, examples = fit(
-            rows, inputs, recipe, out_of_scope=foreign, unseen=_unseen(self.embedder, rows.texts)
+            rows,
+            inputs,
+            recipe,
+            out_of_scope=foreign,
+            unseen=unseen_by(self.embedder, rows.texts) if inputs.dim else None,
+            told=_told(self.embedder, home) if inputs.dim else (),
         )
         kept = examples if self.keep_examples else None
         given = None if isinstance(self.embedder, str) else self.embedder
@@ -349,12 +356,17 @@ def _weights(given: Any, n: int) -> NDArray[np.float64] | None:
     return weights
 
 
-def _unseen(embedder: str | Embedder, texts: list[str]) -> Mask | None:
-    """Return which texts an embedder was not fine-tuned on; None where it was on none."""
-    if not isinstance(embedder, str):
-        return None
-    from embedkit.finetuning.shelf import folder_of, was_seen
-
-    folder = folder_of(embedder)
-    seen = None if folder is None else was_seen(folder, texts)
-    return None if seen is None else ~seen
+def _told(embedder: str | Embedder, home: Path) -> tuple[str, ...]:
+    """Return what a person should know of an embedder that learned from labels."""
+    if isinstance(embedder, str):
+        if Spec.parse(embedder).name != "adapter":
+            return ()
+        embedder = open_embedder(embedder, home)
+    saved = getattr(embedder, "saved", None)
+    if saved is None or saved.report.learned_from != "labels":
+        return ()
+    return (
+        f"the adapter {saved.name!r} learned from labels: where they are those of these rows, "
+        "probabilities and figures of cross-validation are too good to be true; the head "
+        "'adapted' learns an adapter that cross-validation judges too",
+    )

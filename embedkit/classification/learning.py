@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.classification.few import FEW_ROWS
 from embedkit.classification.fitted import Examples, Fitted
 from embedkit.classification.inputs import Inputs
 from embedkit.errors import DimensionMismatchError, UnsupportedOperationError
 
 if TYPE_CHECKING:
-    from embedkit.types import Keys
+    from embedkit.types import Keys, Vectors
 
 
 def learn(
-    fitted: Fitted, examples: Examples | None, inputs: Inputs, labels: Sequence[Any]
+    fitted: Fitted,
+    examples: Examples | None,
+    inputs: Inputs,
+    labels: Sequence[Any],
+    *,
+    spec: str | None = None,
+    references: Callable[[], Vectors] | None = None,
 ) -> tuple[Fitted, Examples | None]:
     """Return a classifier that has learned from rows more.
 
     A head that takes in single rows does so at once, where their labels are known; what it had
     said of them before is kept beside them, as of rows that it had not seen. Any other head, and
     any head that meets a new label, is trained again on the rows that were kept and the new ones.
+
+    Parameters
+    ----------
+    spec : str, optional
+        Of the embedder: rows that it was fine-tuned on are left out of what is measured.
+    references : callable, optional
+        Returns the vectors of the reference texts, shape (m, dim), for a head that reads them.
 
     Raises
     ------
@@ -42,7 +56,7 @@ def learn(
         )
     add = getattr(fitted.head, "add", None)
     if add is None or not all(label in fitted.labels for label in labels):
-        return _again(fitted, examples, inputs, labels)
+        return _again(fitted, examples, inputs, labels, spec, references)
     targets: Keys = fitted.labels.encode(labels).astype(np.int64)
     more = Examples(inputs.texts, targets, inputs.vectors, fitted.probabilities(inputs))
     add(inputs, targets)
@@ -56,7 +70,12 @@ def learn(
 
 
 def _again(
-    fitted: Fitted, examples: Examples | None, inputs: Inputs, labels: Sequence[Any]
+    fitted: Fitted,
+    examples: Examples | None,
+    inputs: Inputs,
+    labels: Sequence[Any],
+    spec: str | None,
+    references: Callable[[], Vectors] | None,
 ) -> tuple[Fitted, Examples | None]:
     """Train the same head on all rows, old and new."""
     if examples is None:
@@ -66,6 +85,7 @@ def _again(
             do="train it again on all rows",
         )
     from embedkit.classification.training import Recipe, fit, usable
+    from embedkit.finetuning.shelf import unseen_by
 
     check = getattr(fitted.head, "check_trusted", None)
     if check is not None:  # a new head would take its spec for the caller's own
@@ -78,7 +98,11 @@ def _again(
     rows = usable(texts, [*old, *labels], task=task, order=order)
     vectors = np.concatenate([examples.vectors, inputs.vectors])[rows.places]
     recipe = Recipe(fitted.head_spec, folds=fitted.report.folds)
-    return fit(rows, Inputs(rows.texts, vectors), recipe)
+    axes = None
+    if references is not None and "references" in fitted.head.reads and len(rows.texts) <= FEW_ROWS:
+        axes = references()
+    again = Inputs(rows.texts, vectors, axes, tuple(map(str, rows.labels.names)))
+    return fit(rows, again, recipe, unseen=unseen_by(spec, rows.texts))
 
 
 def _joined(one: Examples, other: Examples) -> Examples:

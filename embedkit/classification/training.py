@@ -140,6 +140,7 @@ def fit(
     *,
     out_of_scope: Vectors | None = None,
     unseen: Mask | None = None,
+    told: tuple[str, ...] = (),
 ) -> tuple[Fitted, Examples]:
     """Train on rows.
 
@@ -152,6 +153,8 @@ def fit(
     unseen : bool array, shape (n,), optional
         Which rows the embedder was not fine-tuned on. Where some are, what is measured and what
         probabilities are set right by are those alone.
+    told : tuple of str
+        What a person should know of the embedder.
 
     Raises
     ------
@@ -163,13 +166,13 @@ def fit(
     weights = _weighted(rows, recipe)
     choice = _choose(rows, inputs, recipe, weights)
     spec, scores, head = choice.spec, choice.scores, choice.head
-    honest, told = _honest(len(inputs), unseen)
+    honest, fresh = _honest(len(inputs), unseen)
     held = _learn_from_held_out(scores, targets, task, honest, recipe.seed)
     if head is None:
         head = make_head(spec, task)
         head.fit(inputs, targets, len(rows.labels), weights=weights, seed=recipe.seed)
     scope = _scope(inputs, targets, out_of_scope, recipe.seed)
-    noted = (told, _notes(rows), choice.notes, held.calibrator.report.notes)
+    noted = (told, fresh, _notes(rows), choice.notes, held.calibrator.report.notes)
     from embedkit import __version__
 
     report = TrainingReport(

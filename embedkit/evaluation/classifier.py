@@ -264,12 +264,11 @@ def evaluate_by(
 
 def _seen_by_model(trained: Classifier, texts: Sequence[str]) -> Mask:
     """Return which texts the classifier's embedder was fine-tuned on."""
-    from embedkit.finetuning.shelf import folder_of, was_seen
+    from embedkit.finetuning.shelf import unseen_by
 
     own = trained.reads_vectors and trained.model.spec != OBJECT
-    folder = folder_of(trained.model.spec) if own else None
-    seen = None if folder is None else was_seen(folder, list(texts))
-    return np.zeros(len(texts), np.bool_) if seen is None else seen
+    unseen = unseen_by(trained.model.spec, list(texts)) if own else None
+    return np.zeros(len(texts), np.bool_) if unseen is None else ~unseen
 
 
 def _outcomes(

@@ -137,6 +137,19 @@ def folder_of(spec: str) -> Path | None:
     return folder if folder is not None and (folder / SEEN).is_file() else None
 
 
+def unseen_by(embedder: object, texts: list[str]) -> Mask | None:
+    """Return which texts an embedder was not fine-tuned on; None where it was on none.
+
+    Parameters
+    ----------
+    embedder : str or object
+        A spec; of any other object nothing is known.
+    """
+    folder = folder_of(embedder) if isinstance(embedder, str) else None
+    seen = None if folder is None else was_seen(folder, texts)
+    return None if seen is None else ~seen
+
+
 def was_seen(folder: str | Path, texts: list[str]) -> Mask | None:
     """Say which texts a model's weights were learned from.
 

@@ -78,3 +78,18 @@ def test_the_first_rows_are_learned_by_fit(home: Path) -> None:
     assert made.partial_fit(TEXTS, LABELS).predict(["card"]).tolist() == ["card"]
     with pytest.raises(DimensionMismatchError, match="a label for each of 1 texts, got 2"):
         made.partial_fit(["one"], ["card", "parcel"])
+
+
+def test_a_head_that_is_trained_again_reads_what_it_read_at_first(home: Path) -> None:
+    """The default of few rows reads vectors of general texts too."""
+    texts = [f"{word} {i}" for word in ("card lost", "parcel late") for i in range(6)]
+    made = TextClassifier("hashing?dim=64", head="fewshot", home=home, folds=3)
+    made.fit(texts, ["card"] * 6 + ["parcel"] * 6)
+    learned = made.classifier_
+    learned.learn(["refund please", "refund now"], ["refund", "refund"])
+    whole = TextClassifier("hashing?dim=64", head="fewshot", home=home, folds=3)
+    whole.fit(
+        [*texts, "refund please", "refund now"], ["card"] * 6 + ["parcel"] * 6 + ["refund"] * 2
+    )
+    asked = ["where is my card", "a refund"]
+    assert np.array_equal(learned.predict_proba(asked), whole.predict_proba(asked))

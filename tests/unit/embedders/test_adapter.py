@@ -273,3 +273,16 @@ def test_two_that_write_one_name_do_not_mix(learned: SavedAdapter, home: Path) -
     ):
         write_adapter(folder, learned.adapter, learned.model, learned.report)
     assert read_adapter(folder).digest == learned.digest
+
+
+def test_a_classifier_on_an_adapter_is_told_that_it_may_have_seen_the_labels(
+    learned: SavedAdapter, home: Path
+) -> None:
+    for embedder, told in (
+        ("adapter:topics", True),
+        (learned.embedder(), True),
+        ("hashing", False),
+    ):
+        made = embedkit.TextClassifier(embedder, head="centroid", home=home, folds=2)
+        notes = made.fit(TEXTS, LABELS).report_.notes
+        assert any("the adapter 'topics' learned from labels" in note for note in notes) == told
