@@ -135,6 +135,7 @@ class Head(Protocol):
     # would score a row had it not seen it, without being fitted again, has ``out_of_fold(inputs,
     # targets, n_classes, folds, weights=None, seed=0)``, which returns scores as ``scores`` does;
     # where that leaves it fitted on all rows, ``fits_on_the_way`` is true.
+    # Where every fold costs it about as much as a fit, ``folds_cost`` is true.
 
     def fit(
         self,

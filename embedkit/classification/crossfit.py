@@ -128,7 +128,7 @@ def crossfit_head(
         raise InvalidInputError("expected rows in at least two folds, got one")
     head = make()
     own = getattr(head, "out_of_fold", None)
-    if own is not None:
+    if own is not None and (only is None or not getattr(head, "folds_cost", False)):
         scores = own(inputs, targets, n_classes, folds, weights=weights, seed=seed)
         return scores, head if getattr(head, "fits_on_the_way", False) else None
     out = np.full((len(inputs), n_classes), np.nan)

@@ -115,6 +115,8 @@ class RidgeHead(BaseHead):
     reads: ClassVar[frozenset[str]] = frozenset({"texts", "vectors"})
     fits_on_the_way: ClassVar[bool] = True
     """Whether ``out_of_fold`` leaves the head fitted on all rows."""
+    folds_cost: ClassVar[bool] = True
+    """Whether each fold costs ``out_of_fold`` about as much as a fit."""
 
     def __init__(
         self,

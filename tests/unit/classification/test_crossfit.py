@@ -85,3 +85,15 @@ def test_only_a_head_that_was_fitted_on_all_rows_is_handed_on() -> None:
         assert (head is not None) == (spec == "kernel")
         if head is not None:
             assert head.scores(inputs).shape == (len(inputs), 3)
+
+
+def test_one_fold_is_fitted_alone_where_each_costs_a_fit() -> None:
+    inputs, targets = head_case()
+    folds = np.arange(len(targets)) % 4
+    make = partial(registry.create, "head", "ridge")
+    whole, head = crossfit_head(make, inputs, targets, 3, folds=folds)
+    assert head is not None
+    one, none = crossfit_head(make, inputs, targets, 3, folds=folds, only=2)
+    assert none is None
+    assert np.isnan(one[folds != 2]).all()
+    assert (one[folds == 2].argmax(axis=1) == whole[folds == 2].argmax(axis=1)).mean() > 0.9
