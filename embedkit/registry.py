@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from embedkit.errors import InvalidInputError, MissingDependencyError, UnknownBackendError
+from embedkit.spec_values import convert, parameters, required
 
 Family: TypeAlias = Literal["embedder", "index", "reranker", "generator", "head", "source"]
 GROUPS: dict[Family, str] = {
@@ -300,18 +299,18 @@ def create(family: Family, spec: str | Spec, *arguments: Any) -> Any:
     """
     spec = Spec.parse(spec) if isinstance(spec, str) else spec
     target = resolve(family, spec.name)
-    positional, keywords = _parameters(target)
+    positional, keywords = parameters(target)
     if not arguments and spec.argument is not None:
         if not positional:
             raise InvalidInputError(
                 f"{spec.name} takes nothing after a colon, got {spec.argument!r}",
                 do=f"write {spec.name!r}, with options after '?'",
             )
-        arguments = (_convert(spec.argument, positional[0], spec.name, "the part after ':'"),)
-    if not arguments and _required(target):
+        arguments = (convert(spec.argument, positional[0], spec.name, "the part after ':'"),)
+    if not arguments and required(target):
         raise InvalidInputError(
             f"{spec.name} needs something after a colon",
-            do=f"write {spec.name}:{_required(target)}",
+            do=f"write {spec.name}:{required(target)}",
         )
     unknown = [option for option in spec.options if option not in keywords]
     if unknown:
@@ -320,7 +319,7 @@ def create(family: Family, spec: str | Spec, *arguments: Any) -> Any:
             do=_suggest(unknown[0], list(keywords)) if keywords else "it takes no options",
         )
     options = {
-        option: _convert(value, keywords[option], spec.name, option)
+        option: convert(value, keywords[option], spec.name, option)
         for option, value in spec.options.items()
     }
     return target(*arguments, **options)
@@ -345,78 +344,6 @@ def _entry_points(family: Family) -> typing.Iterable[Any]:
     from importlib.metadata import entry_points
 
     return entry_points(group=GROUPS[family])
-
-
-def _parameters(target: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the annotations of the positional parameters and of the keyword-only ones."""
-    called = target.__init__ if inspect.isclass(target) else target
-    try:
-        hints = typing.get_type_hints(called)
-    except NameError:  # annotations that exist for type checkers only
-        hints = {}
-    positional: list[Any] = []
-    keywords: dict[str, Any] = {}
-    for name, parameter in inspect.signature(target).parameters.items():
-        annotation = hints.get(name, str)
-        if parameter.kind is parameter.KEYWORD_ONLY:
-            keywords[name] = annotation
-        elif parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            positional.append(annotation)
-    return positional, keywords
-
-
-def _required(target: Callable[..., Any]) -> str:
-    """Return the name of the first parameter, in capitals, if it must be given."""
-    for name, parameter in inspect.signature(target).parameters.items():
-        named = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        if named and parameter.default is parameter.empty:
-            return name.upper()
-    return ""
-
-
-def _convert(value: str, annotation: Any, backend: str, option: str) -> Any:
-    choices = _members(annotation)
-    text = value.strip()
-    for kind in choices:
-        if typing.get_origin(kind) is Literal:
-            if text in typing.get_args(kind):
-                return text
-        elif kind is bool:
-            if text.lower() in _BOOLEANS:
-                return _BOOLEANS[text.lower()]
-        elif kind in (int, float):
-            try:
-                return kind(text)
-            except ValueError:
-                continue
-        elif kind is type(None):
-            if text.lower() in ("", "none"):
-                return None
-        elif kind is str:
-            return value  # a prefix of texts may well end in a blank
-    wanted = " or ".join(_describe(kind) for kind in choices)
-    raise InvalidInputError(f"{backend}: expected {wanted} for {option}, got {value!r}")
-
-
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-def _members(annotation: Any) -> list[Any]:
-    """Return the members of a union, the ones that take fewer texts first."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        members = list(typing.get_args(annotation))
-    else:
-        members = [annotation]
-    order = {int: 1, float: 2, str: 9}
-    return sorted(members, key=lambda kind: order.get(kind, 0))
-
-
-def _describe(kind: Any) -> str:
-    if typing.get_origin(kind) is Literal:
-        return " or ".join(map(repr, typing.get_args(kind)))
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(
-        kind, "none"
-    )
 
 
 def _article(family: Family) -> str:
