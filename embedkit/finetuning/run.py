@@ -20,6 +20,7 @@ from embedkit.finetuning.report import FineTuned
 from embedkit.finetuning.soup import Soup
 
 if TYPE_CHECKING:
+    from embedkit.evaluation.results import Difference
     from embedkit.finetuning.network import Network
     from embedkit.finetuning.training import Course, Part, Progress
     from embedkit.finetuning.verdict import Advice, Rows
@@ -133,6 +134,13 @@ class _Work:
             self._again(start, np.concatenate(before[:2]), course, took)
         ours = self._heeding(course, lambda: self._right(new.head, judge))
         told = compare(ours, theirs, seed=recipe.seed)
+        mined = 0.0 if triplets is None else triplets.hard
+        return self._report(place, course, told, new.advised, mined)
+
+    def _report(
+        self, place: Path, course: Course, told: Difference, head: str, mined: float
+    ) -> FineTuned:
+        """Return what was done, and what came of it."""
         return FineTuned(
             path=place,
             base=self.base[1],
@@ -140,19 +148,19 @@ class _Work:
             labels=self.data.labels,
             rows=len(self.data),
             skipped=self.data.skipped,
-            learned=len(train),
-            stop=len(stop),
-            judge=len(judge),
+            learned=len(self.parts.train),
+            stop=len(self.parts.stop),
+            judge=len(self.parts.judge),
             difference=told,
-            head=new.advised,
+            head=head,
             measured=tuple(course.measured),
             best=course.best or 0,
             steps=course.steps,
             epochs=round(course.epochs, 2),
             stopped=course.stopped,
             members=self.members,
-            mined=0.0 if triplets is None else round(triplets.hard, 4),
-            recipe=recipe.to_dict(),
+            mined=round(mined, 4),
+            recipe=self.recipe.to_dict(),
         )
 
     def save(self, place: Path, told: FineTuned) -> None:
