@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WAVES = 512
 """Random directions, of which each has a cosine and a sine."""
-MOST_WORDS = 4000
+MOST_WORDS = 6000
 """Words and pairs of words that have coefficients, the most frequent ones."""
 BLOCK = 4096
 """Rows whose dense features are held at a time."""
@@ -182,7 +182,7 @@ class RidgeHead(BaseHead):
             for rows in parts:
                 whole.add(self._sums(rows, inputs.vectors, counts, targets, each))
             for rows in parts:
-                # Summed again: to keep the sums of all folds would take 120 MB for each.
+                # Summed again: to keep the sums of all folds would take 220 MB for each.
                 own = self._sums(rows, inputs.vectors, counts, targets, each)
                 learned = whole.without(own).solve(self.ridge)
                 out[rows] = self._apply(inputs.vectors[rows], counts[rows], *learned)
