@@ -32,7 +32,7 @@ def test_a_head_that_would_take_too_long_on_all_rows_is_not_tried(
     monkeypatch.setattr(module, "MOST_SECONDS", 90 * 3 * 5 * 10e-6)
     choice = choose(Contest(inputs, targets, 3))
     notes = {trial.head: trial.note for trial in choice.trials}
-    assert notes["joined"].startswith("not tried: 90 rows would take it about")
+    assert notes["joined"].startswith("not tried: 90 rows could take it")
     assert notes["logreg"] == ""
     assert choice.spec == "ridge"
     assert choice.head is not None
