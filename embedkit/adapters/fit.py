@@ -25,6 +25,7 @@ from embedkit.classification.embedding import Progress, embed_for, open_embedder
 from embedkit.errors import InvalidInputError
 from embedkit.protocols import Embedder
 from embedkit.store.manifest import OBJECT, Model
+from embedkit.threads import single_threaded_products
 from embedkit.types import AdapterReport, InputType
 
 if TYPE_CHECKING:
@@ -154,9 +155,11 @@ def _from_labels(
     targets, count = rows.targets.astype(np.int64), len(rows.labels)
     vectors = embed(rows.texts)
     begun = process_time()
-    found = measure_labels(adapter.keep, vectors, targets, count, rows.texts, seed, progress)
-    progress("learning", 0, 0)
-    adapter.fit(vectors, targets, count, rounds=found.rounds, seed=seed)
+    # A step is a few small products, between which threads would but wait.
+    with single_threaded_products():
+        found = measure_labels(adapter.keep, vectors, targets, count, rows.texts, seed, progress)
+        progress("learning", 0, 0)
+        adapter.fit(vectors, targets, count, rounds=found.rounds, seed=seed)
     notes = tuple(f"{one.rows:,} rows left out: {one.reason}" for one in rows.set_aside)
     report = _report("labels", len(targets), count, adapter, found, begun)
     return adapter, dataclasses.replace(report, notes=(*report.notes, *notes))
@@ -181,9 +184,10 @@ def _from_pairs(
     left, right = np.asarray(sides, np.int64).T
     vectors = embed(list(numbers))
     begun = process_time()
-    found = measure_pairs(adapter.keep, vectors, left, right, alike, seed, progress)
-    progress("learning", 0, 0)
-    adapter.fit_pairs(vectors, left, right, alike, rounds=found.rounds, seed=seed)
+    with single_threaded_products():
+        found = measure_pairs(adapter.keep, vectors, left, right, alike, seed, progress)
+        progress("learning", 0, 0)
+        adapter.fit_pairs(vectors, left, right, alike, rounds=found.rounds, seed=seed)
     return adapter, _report("pairs", len(pairs), 0, adapter, found, begun)
 
 

@@ -203,6 +203,25 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return predictions.targets.astype(np.int64)
         return predictions.best()
 
+    def score(
+        self,
+        texts: Sequence[str],
+        labels: Sequence[Any],
+        sample_weight: Sequence[float] | None = None,
+    ) -> float:
+        """Return the share of texts whose label, or all of whose labels, is predicted.
+
+        Parameters
+        ----------
+        labels : sequence, length n
+            As those that it was trained on.
+        """
+        known = self._trained().fitted.labels
+        if known.task != "multi":
+            return float(super().score(_listed(texts), labels, sample_weight))
+        right = (self.predict(texts) == known.encode(_labels(labels))).all(axis=1)
+        return float(np.average(right, weights=_weights(sample_weight, len(right))))
+
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return how probable each label is of each text, shape (n, n_labels)."""
         return self._trained().predict_proba(_listed(texts))
@@ -281,6 +300,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InvalidInputError(
                 f"expected class_weight to be a dict, 'balanced' or None, got {given!r}"
             )
+        if not isinstance(self.head, str):
+            raise InvalidInputError(f"expected the spec of a head, got {self.head!r}")
+        if not self.budget >= 0:
+            raise InvalidInputError(f"expected a budget of at least 0 s, got {self.budget}")
         if self.folds < 2:
             raise InvalidInputError(f"expected at least 2 folds, got {self.folds}")
         weights = (

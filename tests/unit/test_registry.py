@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embedkit import registry
@@ -31,6 +31,7 @@ SPECS = st.builds(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(SPECS)
 def test_specs_read_back(spec: Spec) -> None:
     assert Spec.parse(str(spec)) == spec

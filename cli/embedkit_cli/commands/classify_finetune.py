@@ -105,10 +105,10 @@ def finetune(
     emit(session.format, tuned.to_dict(), lambda: describe(tuned))
     if tuned.stopped == "interrupted":
         raise InterruptedWorkError(f"interrupted; the best weights so far are in {tuned.path}")
-    say(
-        f"next: embedkit classify train {source} --label {rows.label} "
-        f"--embedder '{tuned.embedder}' --head {tuned.head}"
-    )
+    if tuned.verdict != "harmed":
+        words = ("classify", "train", source, "--label", str(rows.label))
+        tail = ("--embedder", tuned.embedder, "--head", tuned.head)
+        say(f"next: {session.again(*words, *tail)}")
     return 0
 
 

@@ -5,6 +5,7 @@ An author of a head writes ``_fit``, ``_scores``, ``_state`` and ``_restore``.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedkit.types import Keys
+
+
+def check_cost(C: float) -> float:  # noqa: N803
+    """Return the inverse strength of a penalty, or refuse it.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if not (C > 0 and math.isfinite(C)):
+        raise InvalidInputError(f"expected C above 0, got {C}")
+    return C
 
 
 class BaseHead(ABC):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead
+from embedkit.classification.heads.base import BaseHead, check_cost
 from embedkit.classification.heads.words import TextFeatures
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
@@ -39,7 +39,7 @@ class LinearHead(BaseHead):
 
     def __init__(self, *, C: float = 1.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = C
+        self.C = check_cost(C)
         self._words: TextFeatures | None = TextFeatures() if "texts" in self.reads else None
         self._coefficients = np.empty((0, 0), np.float32)
         self._bias = np.empty(0, np.float32)
@@ -151,6 +151,7 @@ def quiet() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "The number of unique classes")
         yield
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead
+from embedkit.classification.heads.base import BaseHead, check_cost
+from embedkit.classification.heads.linear import quiet
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
 
@@ -31,7 +32,7 @@ class LogisticRegressionHead(BaseHead):
 
     def __init__(self, *, C: float = 10.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = C
+        self.C = check_cost(C)
         self._weights = np.empty((0, 0))
         self._bias = np.empty(0)
 
@@ -47,7 +48,8 @@ class LogisticRegressionHead(BaseHead):
         if len(present) == 1:
             self._bias[present] = 0.0
             return
-        model.fit(inputs.vectors, targets, sample_weight=weights)
+        with quiet():
+            model.fit(inputs.vectors, targets, sample_weight=weights)
         coef, intercept = model.coef_, model.intercept_
         if len(present) == 2:  # one row of weights for both
             coef = np.vstack([-coef[0], coef[0]]) / 2

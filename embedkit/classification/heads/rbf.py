@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead
-from embedkit.classification.heads.linear import without
+from embedkit.classification.heads.base import BaseHead, check_cost
+from embedkit.classification.heads.linear import quiet, without
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
 
@@ -40,7 +40,7 @@ class RbfHead(BaseHead):
 
     def __init__(self, *, C: float = 1.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = C
+        self.C = check_cost(C)
         self._gamma = 0.0
         self._arrays: dict[str, NDArray[Any]] = {}
 
@@ -65,7 +65,8 @@ class RbfHead(BaseHead):
         model = SVC(
             C=self.C, gamma=self._gamma, class_weight="balanced", random_state=seed, cache_size=500
         )
-        model.fit(scaled, targets, sample_weight=weights)
+        with quiet():
+            model.fit(scaled, targets, sample_weight=weights)
         sign = -1.0 if len(present) == 2 else 1.0  # scikit-learn turns the sign for two classes
         self._arrays |= {
             "support": scaled[model.support_].astype(np.float32),

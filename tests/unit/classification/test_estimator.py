@@ -169,6 +169,7 @@ def test_any_number_of_labels(home: Path) -> None:
     first, last = trained.classify(["card lost", "x y"])
     assert set(first.best) == {"card", "lost"}  # type: ignore[arg-type]
     assert last.best == ()
+    assert trained.score(["card lost", "x y"], [["lost", "card"], ["card"]]) == 0.5
     trained.save(home / "saved")
     loaded = TextClassifier.load(home / "saved")
     assert loaded.predict(["card lost"]).tolist() == [[1, 0, 1, 0]]
@@ -211,6 +212,10 @@ def test_what_cannot_be_learned_from(home: Path, texts: Any, labels: Any, told: 
         ({"folds": 1}, "at least 2 folds"),
         ({"task": "both"}, "single, multi, ordered"),
         ({"head": "logreg?C=much"}, "expected a number for C"),
+        ({"head": "logreg?C=-1"}, "expected C above 0, got -1"),
+        ({"head": "rbf?C=0"}, "expected C above 0"),
+        ({"head": None}, "the spec of a head, got None"),
+        ({"budget": -1}, "at least 0 s"),
     ],
 )
 def test_options_that_cannot_be_meant(home: Path, options: dict[str, Any], told: str) -> None:
