@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import re
 from collections import Counter
@@ -65,8 +66,21 @@ def labels_of(value: Any, how: How, line: int) -> tuple[str, ...]:
     text = label_text(value)
     if not how.multi:
         return (text,)
-    parts = [part.strip() for part in text.split(how.separator)]
+    written = _json_list(text)
+    parts = [part.strip() for part in (text.split(how.separator) if written is None else written)]
     return tuple(part for part in parts if part)
+
+
+def _json_list(text: str) -> list[str] | None:
+    """Return the texts of a JSON list, as `predict` writes them; None where it is none."""
+    if not text.startswith("["):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return value if texts else None
 
 
 def check_known(labels: Iterable[str], order: Sequence[str], source: str, line: int) -> None:

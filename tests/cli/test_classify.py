@@ -199,6 +199,13 @@ def test_unlabelled_rows_are_set_aside_and_predict_is_suggested(run: Run, work: 
     assert "embedkit classify predict train.csv --name train" in result.stderr
 
 
+def test_what_is_replaced_is_said(run: Run, work: Path) -> None:
+    assert "replaced" not in learn(run, work).stderr
+    told = run("classify", "train", "train.csv", "--label", "topic", "--head", "centroid").stderr
+    assert "train was there, and is replaced: logreg on hashing" in told
+    assert "before, centroid on hashing" in told
+
+
 def test_one_that_learned_something_else_is_not_replaced(run: Run, work: Path) -> None:
     learn(run, work)
     learn(run, work)  # the same again is training again

@@ -95,6 +95,7 @@ def train(
         rows, kept = read.rows, named or read.name
         kind = "file" if collection is None else "collection"
         _check_free(session, kept, rows, kind, force=force)
+        before = _replaced(session, kept)
         info = train_rows(
             rows,
             kept,
@@ -107,6 +108,8 @@ def train(
         )
     for told in (*rows.set_aside(), *rows.notes):
         say(told)
+    if before is not None:
+        say(f"{kept} was there, and is replaced: {_in_short(before)} before, {_in_short(info)} now")
     emit(session.format, info.to_dict(), lambda: describe_training(info))
     _next_steps(session, info, rows)
     return 1 if rows.failed else 0
@@ -212,6 +215,26 @@ def _check_free(session: Session, name: str, rows: LabelledRows, kind: str, *, f
         f"there is a classifier {name!r} already, trained on {what}",
         do="replace it with --force, or choose another --name",
     )
+
+
+def _replaced(session: Session, name: str) -> ClassifierInfo | None:
+    """Return what has the name, None where nothing does, or what does is damaged."""
+    from embedkit.classification import library
+    from embedkit.classification.api import describe
+    from embedkit.errors import StorageError
+
+    if name not in library.names(session.home):
+        return None
+    try:
+        return describe(session.home, name)
+    except StorageError:
+        return None
+
+
+def _in_short(info: ClassifierInfo) -> str:
+    accuracy = info.report.measures.get("accuracy")
+    right = "" if accuracy is None else f", {accuracy.mean:.4f} right"
+    return f"{info.head} on {info.embedder or 'words'}{right}"
 
 
 def _next_steps(session: Session, info: ClassifierInfo, rows: LabelledRows) -> None:
