@@ -22,7 +22,7 @@ SEVERAL = "title,body"
 @click.command(
     "finetune",
     cls=Command,
-    example="embedkit classify finetune questions.csv --label topic --name topics",
+    example="embedkit classify finetune questions.csv --label topic --name t --minutes 0.3",
 )
 @click.argument("source", metavar="SOURCE")
 @click.option("--name", metavar="NAME", required=True, help="What the model is to be called.")

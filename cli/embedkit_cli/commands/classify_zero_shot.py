@@ -15,7 +15,7 @@ from embedkit_cli.session import Session, pass_session
 
 @click.command(
     cls=Command,
-    example="embedkit classify zero-shot travel cooking pets --name topics\n"
+    example="embedkit classify zero-shot travel cooking pets --name guess\n"
     'embedkit classify zero-shot good="I love it" bad="I hate it" --name mood',
 )
 @click.argument("labels", metavar="LABEL[=TEXT]...", nargs=-1, required=True)
