@@ -206,20 +206,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def score(
         self,
         texts: Sequence[str],
-        labels: Sequence[Any],
+        y: Sequence[Any],
         sample_weight: Sequence[float] | None = None,
     ) -> float:
         """Return the share of texts whose label, or all of whose labels, is predicted.
 
         Parameters
         ----------
-        labels : sequence, length n
-            As those that it was trained on.
+        y : sequence, length n
+            Labels as those that it was trained on.
         """
         known = self._trained().fitted.labels
         if known.task != "multi":
-            return float(super().score(_listed(texts), labels, sample_weight))
-        right = (self.predict(texts) == known.encode(_labels(labels))).all(axis=1)
+            return float(super().score(texts, y, sample_weight))
+        right = (self.predict(texts) == known.encode(_labels(y))).all(axis=1)
         return float(np.average(right, weights=_weights(sample_weight, len(right))))
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
