@@ -175,18 +175,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def partial_fit(
-        self, texts: Sequence[str], labels: Sequence[Any], classes: Sequence[Any] | None = None
+        self, texts: Sequence[str], y: Sequence[Any], classes: Sequence[Any] | None = None
     ) -> TextClassifier:
         """Learn from rows more; see :meth:`Classifier.learn`. The first ones are learned by fit.
 
         Parameters
         ----------
+        y : sequence, length n
+            Their labels.
         classes : sequence, optional
             Passed over: a label that comes later is learned when it comes.
         """
         if not hasattr(self, "classifier_"):
-            return self.fit(texts, labels)
-        self.classifier_.learn(_listed(texts), _labels(labels))
+            return self.fit(texts, y)
+        self.classifier_.learn(_listed(texts), _labels(y))
         self.classes_ = self.classifier_.classes_
         return self
 

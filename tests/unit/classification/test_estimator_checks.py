@@ -68,7 +68,12 @@ class Told(TextClassifier):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Told:  # noqa: N803
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        super().fit(self._tell(X, reset=True), y, sample_weight)
+        told = X if isinstance(X, list) and isinstance(X[0], str) else self._tell(X, reset=True)
+        super().fit(told, y, sample_weight)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Told:  # noqa: N803
+        super().partial_fit(self._tell(X, reset=not hasattr(self, "classifier_")), y, classes)
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
