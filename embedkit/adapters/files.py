@@ -1,22 +1,15 @@
-"""An adapter on disk: a folder that can be copied, and whose files run no code when read.
+"""An adapter on disk: a folder such as :mod:`embedkit.learned` describes.
 
 ::
 
-    adapter.json                  what it was learned on, and whether it helped; written last
+    adapter.json                  what it was learned on, and whether it helped
     arrays-<digest>.safetensors   its numbers
-
-``adapter.json`` names the numbers with their digest, so that whoever is interrupted while replacing
-an adapter leaves the old one or the new one, never a mix.
 """
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import hashlib
 import json
-import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,29 +18,24 @@ import numpy as np
 
 from embedkit.adapters.adapter import Adapter
 from embedkit.classification.state import State
-from embedkit.errors import (
-    AdapterNotFoundError,
-    CollectionLockedError,
-    DamagedError,
-    FormatVersionError,
-    InvalidInputError,
-)
-from embedkit.indexes.files import read_signed, signed
-from embedkit.integrity import FileDigest, storage_error, sync_file, sync_folder, write_durably
+from embedkit.errors import AdapterNotFoundError, InvalidInputError
+from embedkit.learned import Kind, place_arrays
 from embedkit.store.layout import is_name
-from embedkit.store.lock import WriterLock
 from embedkit.store.manifest import Model
 from embedkit.types import AdapterReport
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from embedkit.protocols import Embedder
 
-FOLDER = ".adapters"
-FORMAT = 1
-MANIFEST = "adapter.json"
-LEARN_AGAIN = "learn it again: embedkit classify adapt; its vectors are in the cache"
+ADAPTER = Kind(
+    what="adapter",
+    shelf=".adapters",
+    manifest="adapter.json",
+    format=1,
+    again="learn it again: embedkit classify adapt; its vectors are in the cache",
+    make="embedkit classify adapt FILE --label COLUMN",
+    missing=AdapterNotFoundError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +82,6 @@ class SavedAdapter:
         return adapted(base or make_base(self), self)
 
 
-def check_name(name: str) -> str:
-    """Return the name of an adapter, or refuse one that could not be a folder's.
-
-    Raises
-    ------
-    InvalidInputError
-    """
-    if not is_name(name):
-        raise InvalidInputError(
-            f"expected an adapter's name of letters, digits, '-', '_' and '.', got {name!r}"
-        )
-    return name
-
-
-def place_of(home: Path, name: str) -> Path:
-    """Return the folder that an adapter of this name has, there or not."""
-    return home / FOLDER / check_name(name)
-
-
 def refuse_taken(home: Path, name: str, *, force: bool = False) -> None:
     """Refuse a name that an adapter has, unless it may be replaced.
 
@@ -120,24 +89,12 @@ def refuse_taken(home: Path, name: str, *, force: bool = False) -> None:
     ------
     InvalidInputError
     """
-    if (place_of(home, name) / MANIFEST).exists() and not force:
+    if ADAPTER.is_at(ADAPTER.place_of(home, name)) and not force:
         raise InvalidInputError(
             f"there is an adapter {name!r} in {home} already",
             do="choose another --name, or replace it with --force: what was embedded by the old "
             "one must then be embedded again",
         )
-
-
-def names(home: Path) -> list[str]:
-    """Return the names of the adapters in a home, sorted."""
-    folder = home / FOLDER
-    try:
-        entries = [path.name for path in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise storage_error(error, folder, doing="read") from error
-    return sorted(name for name in entries if is_name(name) and (folder / name / MANIFEST).exists())
 
 
 def locate(home: Path, name: str) -> Path:
@@ -148,22 +105,12 @@ def locate(home: Path, name: str) -> Path:
     AdapterNotFoundError
         The nearest name is offered.
     """
-    if is_name(name) and (home / FOLDER / name / MANIFEST).exists():
-        return home / FOLDER / name
+    if is_name(name) and ADAPTER.is_at(ADAPTER.place_of(home, name)):
+        return ADAPTER.place_of(home, name)
     path = Path(name).expanduser()
-    if (path / MANIFEST).exists():
+    if ADAPTER.is_at(path):
         return path.absolute()
-    known = names(home)
-    if not known:
-        raise AdapterNotFoundError(
-            f"no adapter {name!r} in {home}, which holds none",
-            do="learn one with: embedkit classify adapt FILE --label COLUMN --name NAME",
-        )
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise AdapterNotFoundError(
-        f"no adapter {name!r} in {home}", do=f"{hint}there are: {', '.join(known)}"
-    )
+    raise ADAPTER.not_found(home, name)
 
 
 def write_adapter(
@@ -177,49 +124,14 @@ def write_adapter(
         The disk refuses; what was there is still there.
     CollectionLockedError
         Another process is writing the same one.
+    InvalidInputError
+        The folder holds a classifier.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder) from error
-    try:
-        with WriterLock(folder / "lock", folder.name):
-            return _write(folder, adapter, model, report)
-    except CollectionLockedError as error:
-        raise CollectionLockedError(
-            error.message.replace("collection", "adapter", 1), do="try again when it ends"
-        ) from error
-
-
-def _write(folder: Path, adapter: Adapter, model: Model, report: AdapterReport) -> SavedAdapter:
-    from safetensors.numpy import save_file
-
     state = adapter.state()
-    arrays = {name: np.ascontiguousarray(values) for name, values in state.arrays.items()}
-    temporary = folder / f".arrays.{os.getpid()}.tmp"
-    try:
-        save_file(arrays, temporary)
-        sync_file(temporary)
-        described = FileDigest.of(temporary)
-        name = f"arrays-{described.sha256[:16]}.safetensors"
-        temporary.replace(folder / name)
-        sync_folder(folder)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise storage_error(error, folder) from error
-    facts = {
-        "format": FORMAT,
-        "model": asdict(model),
-        "state": state.facts,
-        "arrays": {"name": name, "digest": described.to_dict()},
-        "report": report.to_dict(),
-    }
-    write_durably(folder / MANIFEST, json.dumps(signed(facts), indent=1).encode())
-    for path in folder.glob("arrays-*.safetensors"):  # of the adapter that this one replaced
-        if path.name != name:
-            with contextlib.suppress(OSError):
-                path.unlink()
+    with ADAPTER.writing(folder):
+        files = {"arrays": place_arrays(folder, "arrays", state.arrays)}
+        facts = {"model": asdict(model), "state": state.facts, "report": report.to_dict()}
+        ADAPTER.publish(folder, facts, files)
     return SavedAdapter(folder.name, adapter, model, digest_of(model, state), report)
 
 
@@ -230,22 +142,16 @@ def read_adapter(folder: Path) -> SavedAdapter:
     ------
     AdapterNotFoundError, DamagedError, FormatVersionError
     """
-    for _ in range(3):
-        facts = _read_manifest(folder)
-        try:
-            with _sound(folder):
-                arrays = _read_arrays(folder, facts)
-            break
-        except DamagedError:
-            if _read_manifest(folder) == facts:  # else another took its place meanwhile
-                raise
-    with _sound(folder):
-        state = State(facts["state"], arrays)
+
+    def read(facts: dict[str, Any]) -> SavedAdapter:
+        state = State(facts["state"], ADAPTER.arrays(folder, facts["files"]["arrays"]))
         adapter = Adapter()
         adapter.restore(state)
         model = Model(**facts["model"])
         report = AdapterReport.from_dict(facts["report"])
-    return SavedAdapter(folder.name, adapter, model, digest_of(model, state), report)
+        return SavedAdapter(folder.name, adapter, model, digest_of(model, state), report)
+
+    return ADAPTER.read(folder, read)
 
 
 def digest_of(model: Model, state: State) -> str:
@@ -256,38 +162,3 @@ def digest_of(model: Model, state: State) -> str:
         digest.update(f"{name} {values.dtype.str} {values.shape}".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _sound(folder: Path) -> Iterator[None]:
-    """Say of facts that are not what ``write_adapter`` writes, though signed, that it is damage."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise DamagedError(f"{folder / MANIFEST} is damaged: {error}", do=LEARN_AGAIN) from error
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.exists():
-        raise AdapterNotFoundError(
-            f"no adapter in {folder}", do="learn one with: embedkit classify adapt"
-        )
-    facts = read_signed(path, do=LEARN_AGAIN)
-    if facts.get("format") != FORMAT:
-        raise FormatVersionError(
-            f"{path} has format {facts.get('format')!r}, this embedkit reads {FORMAT}",
-            do="install the embedkit that wrote it, or learn it again",
-        )
-    return facts
-
-
-def _read_arrays(folder: Path, facts: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    from safetensors.numpy import load_file
-
-    name = str(facts["arrays"]["name"])
-    if Path(name).name != name:
-        raise DamagedError(f"{folder / MANIFEST} names a file elsewhere: {name}", do=LEARN_AGAIN)
-    FileDigest.from_dict(facts["arrays"]["digest"]).check(folder / name, do=LEARN_AGAIN)
-    arrays: dict[str, NDArray[Any]] = load_file(folder / name)
-    return arrays

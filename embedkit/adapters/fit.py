@@ -14,9 +14,9 @@ import numpy as np
 from embedkit import catalog, registry
 from embedkit.adapters.adapter import KEEP, Adapter
 from embedkit.adapters.files import (
+    ADAPTER,
     SavedAdapter,
     digest_of,
-    place_of,
     refuse_taken,
     write_adapter,
 )
@@ -135,7 +135,7 @@ def fit_adapter(
     spec = embedder if isinstance(embedder, str) else OBJECT
     model = Model(spec, made.model_id, adapter.dim)
     if name is not None:
-        return write_adapter(place_of(place, name), adapter, model, report)
+        return write_adapter(ADAPTER.place_of(place, name), adapter, model, report)
     return SavedAdapter("", adapter, model, digest_of(model, adapter.state()), report)
 
 

@@ -1,6 +1,6 @@
 """Classifiers by name: folders in ``HOME/.classifiers``.
 
-Saving puts a classifier in place as a whole (:mod:`embedkit.classification.files`). Who saves or
+Saving puts a classifier in place as a whole (:mod:`embedkit.learned`). Who saves or
 deletes one holds the lock of its name for that moment, and waits for it: two processes that train
 the same name both end well, and the last one's classifier is there.
 """
@@ -8,7 +8,6 @@ the same name both end well, and the last one's classifier is there.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
 import shutil
@@ -16,61 +15,25 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from embedkit.errors import ClassifierNotFoundError, InvalidInputError
+from embedkit.errors import ClassifierNotFoundError
 from embedkit.integrity import sha256, storage_error, write_durably
-from embedkit.store.layout import is_name
+from embedkit.learned import Kind
 from embedkit.types import Origin
 
-FOLDER = ".classifiers"
-FACTS = "classifier.json"
-"""The file that every saved classifier has."""
+CLASSIFIER = Kind(
+    what="classifier",
+    shelf=".classifiers",
+    manifest="classifier.json",
+    format=1,
+    again="train it again; its vectors are in the cache",
+    make="embedkit classify train FILE",
+    missing=ClassifierNotFoundError,
+)
 ORIGIN = "origin.json"
 
-
-def check_name(name: str) -> str:
-    """Return the name of a classifier, or refuse one that could not be a folder's.
-
-    Raises
-    ------
-    InvalidInputError
-    """
-    if not is_name(name):
-        raise InvalidInputError(
-            f"expected a classifier's name of letters, digits, '-', '_' and '.', got {name!r}"
-        )
-    return name
-
-
-def place_of(home: Path, name: str) -> Path:
-    """Return the folder that a classifier of this name has, there or not."""
-    return home / FOLDER / check_name(name)
-
-
-def names(home: Path) -> list[str]:
-    """Return the names of the classifiers in a home, sorted."""
-    folder = home / FOLDER
-    try:
-        entries = [path.name for path in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise storage_error(error, folder, doing="read") from error
-    return sorted(name for name in entries if is_name(name) and (folder / name / FACTS).exists())
-
-
-def not_found(home: Path, name: str) -> ClassifierNotFoundError:
-    """Say which classifiers there are instead."""
-    known = names(home)
-    if not known:
-        return ClassifierNotFoundError(
-            f"no classifier {name!r} in {home}, which holds none",
-            do=f"make it with: embedkit classify train FILE --name {name}",
-        )
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return ClassifierNotFoundError(
-        f"no classifier {name!r} in {home}", do=f"{hint}there are: {', '.join(known)}"
-    )
+check_name = CLASSIFIER.check_name
+place_of = CLASSIFIER.place_of
+names = CLASSIFIER.names
 
 
 def find(home: Path, name: str) -> Path:
@@ -82,8 +45,8 @@ def find(home: Path, name: str) -> Path:
         The nearest name is offered.
     """
     place = place_of(home, name)
-    if not (place / FACTS).exists():
-        raise not_found(home, name)
+    if not CLASSIFIER.is_at(place):
+        raise CLASSIFIER.not_found(home, name)
     return place
 
 
@@ -133,7 +96,7 @@ def delete(home: Path, name: str) -> None:
         for left in place.parent.glob(f".deleted-{name}-*"):  # by a process that died meanwhile
             shutil.rmtree(left, ignore_errors=True)
     except FileNotFoundError:
-        raise not_found(home, name) from None
+        raise CLASSIFIER.not_found(home, name) from None
     except OSError as error:
         raise storage_error(error, place) from error
 
@@ -144,7 +107,7 @@ def write_origin(place: Path, origin: Origin | None) -> None:
     if origin is None:
         path.unlink(missing_ok=True)
         return
-    facts = {"classifier": sha256(place / FACTS)} | origin.to_dict()
+    facts = {"classifier": sha256(place / CLASSIFIER.manifest)} | origin.to_dict()
     write_durably(path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
 
 
@@ -152,7 +115,7 @@ def read_origin(place: Path) -> Origin | None:
     """Return what a classifier was trained on; None where that is not known."""
     try:
         facts = json.loads((place / ORIGIN).read_text(encoding="utf-8"))
-        if facts.pop("classifier") != sha256(place / FACTS):
+        if facts.pop("classifier") != sha256(place / CLASSIFIER.manifest):
             return None  # it is that of the classifier before
         return Origin(**facts | {"text": tuple(facts["text"])})
     except (OSError, ValueError, KeyError, TypeError):

@@ -69,7 +69,7 @@ def adapt(
     Held-out rows tell whether it helps. Use it wherever an embedder is named: `embedkit index FILE
     --embedder adapter:NAME`, or `embedkit migrate COLLECTION --to adapter:NAME`.
     """
-    from embedkit.adapters.files import check_name, refuse_taken
+    from embedkit.adapters.files import ADAPTER, refuse_taken
     from embedkit_cli.output import emit
     from embedkit_connectors import open_source
 
@@ -77,7 +77,7 @@ def adapt(
         raise click.UsageError("--dry-run keeps nothing: leave --name out")
     if pairs is not None and options["text"] is not None:
         raise click.UsageError("--pairs names the columns of the texts: leave --text out")
-    named = None if name is None else check_name(name)
+    named = None if name is None else ADAPTER.check_name(name)
     if source == "-":
         say_waiting()
     with Progress() as progress:

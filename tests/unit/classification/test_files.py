@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedkit import Classifier, TextClassifier
+from embedkit import Classifier, TextClassifier, fit_adapter
+from embedkit.adapters.files import ADAPTER
 from embedkit.errors import (
     ClassifierNotFoundError,
     CollectionLockedError,
@@ -19,6 +20,7 @@ from embedkit.errors import (
     DamagedError,
     EmbedkitError,
     FormatVersionError,
+    InvalidInputError,
     ModelMismatchError,
     StorageError,
 )
@@ -112,7 +114,8 @@ def test_a_file_elsewhere_is_not_read(saved: Path) -> None:
     manifest = saved / "classifier.json"
     facts = json.loads(manifest.read_bytes())
     del facts["sha256"]
-    facts["arrays"]["name"] = f"../{saved.name}/{facts['arrays']['name']}"
+    entry = facts["files"]["arrays"]
+    entry["name"] = f"../{saved.name}/{entry['name']}"
     manifest.write_text(json.dumps(signed(facts)))
     with pytest.raises(DamagedError, match="elsewhere"):
         Classifier.load(saved)
@@ -168,7 +171,8 @@ def test_files_that_are_not_a_classifiers_stay(trained: TextClassifier, saved: P
 
 @pytest.mark.parametrize(
     "place",
-    [("state",), ("arrays",), ("examples",), ("arrays", "digest"), ("arrays", "digest", "size")]
+    [("state",), ("files",), ("files", "arrays"), ("files", "examples"), ("files", "texts", "name")]
+    + [("files", "arrays", "digest"), ("files", "arrays", "digest", "size")]
     + [("state", "fitted", name) for name in ("head", "report", "labels")],
     ids="-".join,
 )
@@ -207,24 +211,35 @@ def test_one_writer(trained: TextClassifier, saved: Path) -> None:
         trained.save(saved)
 
 
+def test_an_adapter_is_not_written_over(
+    trained: TextClassifier, tmp_path: Path, home: Path
+) -> None:
+    fit_adapter(TEXTS, LABELS, embedder="hashing?dim=64", name="a", home=home)
+    place = ADAPTER.place_of(home, "a")
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    with pytest.raises(InvalidInputError, match="holds adapter"):
+        trained.save(place)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
 KILLED = """
 import os, signal, sys
 import embedkit
-from embedkit.classification import files
+from embedkit import learned
 
 made = embedkit.TextClassifier.load(sys.argv[1])
 made.fit({texts!r}, {labels!r})
-names = ("_write_arrays", "_write_texts", "write_durably", "_sweep")
 at = int(sys.argv[2])
 calls = 0
-for name in names:
-    def counted(*given, inner=getattr(files, name), **more):
+steps = [(learned, name) for name in ("sync_file", "sync_folder", "write_durably")]
+for where, name in [*steps, (learned.Kind, "_sweep")]:
+    def counted(*given, inner=getattr(where, name), **more):
         global calls
         calls += 1
         if calls == at:
             os.kill(os.getpid(), signal.SIGKILL)
         return inner(*given, **more)
-    setattr(files, name, counted)
+    setattr(where, name, counted)
 made.save(sys.argv[1])
 print("saved")
 """
@@ -237,7 +252,7 @@ def test_killed_while_replacing_it_is_the_old_one_or_the_new(
     program = KILLED.format(texts=TEXTS[:12], labels=LABELS[:12])
     old, new = ["card", "parcel", "refund"], ["card", "parcel"]
     seen = []
-    for at in range(1, 8):
+    for at in range(1, 12):
         trained.save(saved)
         done = subprocess.run(
             [sys.executable, "-c", program, str(saved), str(at)],
@@ -251,6 +266,7 @@ def test_killed_while_replacing_it_is_the_old_one_or_the_new(
         seen.append(loaded.classes_.tolist())
         if done.returncode == 0:
             break
+    assert len(seen) > 6, "there are two sweeps, three files, a folder and the manifest"
     assert seen[0] == old
     assert seen[-1] == new
     assert all(labels in (old, new) for labels in seen)

@@ -15,7 +15,7 @@ from embedkit.errors import ClassifierNotFoundError, InvalidInputError, StorageE
 
 def write(folder: Path, content: str = "x") -> None:
     folder.mkdir(exist_ok=True)
-    (folder / library.FACTS).write_text(content)
+    (folder / library.CLASSIFIER.manifest).write_text(content)
 
 
 def test_what_is_stored_is_found_and_listed(home: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_writer_that_dies_lets_go(home: Path) -> None:
     process.join(60)
     assert process.exitcode == 9
     library.store(home, "q", lambda folder: write(folder, "new"))
-    assert (library.find(home, "q") / library.FACTS).read_text() == "new"
+    assert (library.find(home, "q") / library.CLASSIFIER.manifest).read_text() == "new"
 
 
 def test_a_home_that_is_a_file(home: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import embedkit
 from embedkit import SavedAdapter, fit_adapter
-from embedkit.adapters.files import LEARN_AGAIN, read_adapter, write_adapter
+from embedkit.adapters.files import ADAPTER, read_adapter, write_adapter
 from embedkit.embedders.adapter import AdapterEmbedder
 from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import (
@@ -216,14 +216,14 @@ def spoil(name: str) -> Callable[[Path], None]:
         path = folder / "adapter.json"
         facts = json.loads(path.read_text())
         del facts["sha256"]
-        facts["arrays"]["name"] = "../../passwords.safetensors"
+        facts["files"]["arrays"]["name"] = "../../passwords.safetensors"
         arrays(folder).rename(folder / "../../passwords.safetensors")  # sound, but not its own
         path.write_text(json.dumps(signed(facts)))
 
     def incomplete(folder: Path) -> None:
         path = folder / "adapter.json"
         facts = json.loads(path.read_text())
-        del facts["sha256"], facts["arrays"]["digest"]
+        del facts["sha256"], facts["files"]["arrays"]["digest"]
         path.write_text(json.dumps(signed(facts)))
 
     def misshapen(folder: Path) -> None:
@@ -242,7 +242,7 @@ def spoil(name: str) -> Callable[[Path], None]:
 )
 def test_damage_is_said(how: str, learned: SavedAdapter, home: Path) -> None:
     spoil(how)(home / ".adapters" / "topics")
-    with pytest.raises(DamagedError, match=LEARN_AGAIN.partition(":")[0]):
+    with pytest.raises(DamagedError, match=ADAPTER.again.partition(":")[0]):
         embedkit.open("q", home=home, embedder="adapter:topics").index([{"text": "a"}])
 
 
