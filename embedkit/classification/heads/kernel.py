@@ -139,7 +139,7 @@ class KernelHead(BaseHead):
         if n > MOST_ROWS:
             raise InvalidInputError(
                 f"expected at most {MOST_ROWS:,} rows for the head 'kernel', got {n:,}",
-                do="choose the head 'joined'",
+                do="choose the head 'ridge'",
             )
         each = np.ones(n) if weights is None else weights / weights.mean()
         self._present = np.unique(targets)

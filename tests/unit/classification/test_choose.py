@@ -119,3 +119,13 @@ def test_macro_f1_by_a_case_worked_by_hand() -> None:
     scores = np.eye(3)[[0, 0, 1, 1]]  # class 2 has no rows and is not predicted
     # class 0: hits 1 of 2 guessed and 1 true, F1 = 2/3; class 1: 2 of 2 and 3 true, F1 = 4/5
     assert np.isclose(macro_f1(scores, np.array([0, 1, 1, 1])), (2 / 3 + 4 / 5) / 2)
+
+
+def test_where_chance_could_tell_heads_apart_the_preferred_one_is_taken() -> None:
+    base = np.zeros(100)
+    base[:80] = 1
+    close, clear = base.copy(), base.copy()
+    close[[0, 1, 80, 81, 82]] = 0, 0, 1, 1, 1
+    clear[80:90] = 1
+    assert module._best(("kernel", "joined"), {"kernel": base, "joined": close}) == "kernel"
+    assert module._best(("kernel", "joined"), {"kernel": base, "joined": clear}) == "joined"

@@ -252,7 +252,10 @@ def test_a_wished_precision_is_held_or_said_to_be_out_of_reach(home: Path) -> No
     trained = classifier(home).fit(texts, labels)
     told = trained.classify(["card lost 3", "card refund"], precision=0.9)
     assert told[0].label == "card"
-    assert all(p.probability >= trained.classifier_.threshold_for(0.9) for p in told if p.label)
+    threshold = trained.classifier_.threshold_for(0.9)
+    assert all(p.probability >= threshold for p in told if p.label)
+    both = trained.classify(["card lost 3", "card refund"], precision=0.9, abstain_below=1.0)
+    assert both.unsure.all(), "the stricter of the two holds"
     with pytest.raises(InvalidInputError, match="cannot be reached by abstaining"):
         classifier(home).fit(TEXTS, LABELS).classify(ASKED, precision=0.99)
 

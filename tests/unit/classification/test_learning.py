@@ -93,3 +93,12 @@ def test_a_head_that_is_trained_again_reads_what_it_read_at_first(home: Path) ->
     )
     asked = ["where is my card", "a refund"]
     assert np.array_equal(learned.predict_proba(asked), whole.predict_proba(asked))
+
+
+def test_what_was_said_of_a_row_before_it_was_learned_is_kept(home: Path) -> None:
+    made = trained(home, "centroid").classifier_
+    before = made.predict_proba(["parcel card"])[0]
+    made.learn(["parcel card"], ["card"])
+    assert made.examples is not None
+    assert np.array_equal(made.examples.probabilities[-1], before)
+    assert not np.array_equal(made.predict_proba(["parcel card"])[0], before)
