@@ -199,6 +199,14 @@ def test_unlabelled_rows_are_set_aside_and_predict_is_suggested(run: Run, work: 
     assert "embedkit classify predict train.csv --name train" in result.stderr
 
 
+def test_the_format_of_a_file_is_not_that_of_what_is_printed(run: Run, work: Path) -> None:
+    learn(run, work)
+    for told in (["--format", "table"], ["--json"]):
+        refused = run("classify", "predict", "train.csv", *told, code=2)
+        assert "the format of OUT is --to" in refused.stderr
+        assert refused.stdout == ""
+
+
 def test_what_is_replaced_is_said(run: Run, work: Path) -> None:
     assert "replaced" not in learn(run, work).stderr
     told = run("classify", "train", "train.csv", "--label", "topic", "--head", "centroid").stderr

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embedkit_cli.answering import answering_options, classifier_option
 from embedkit_cli.classifiers import choose_classifier, complete_classifier
 from embedkit_cli.commands.evaluate_search import Floors, check_floors, read_floors
 from embedkit_cli.failure import say, say_waiting
@@ -45,12 +46,7 @@ OF_SOURCE = {
 @click.option("--text", metavar="COLUMN", help="Column of the text.  [default: as it was trained]")
 @click.option("--label", metavar="COLUMN", help="Column of the true label.  [default: likewise]")
 @click.option("--separator", metavar="TEXT", help="What stands between several.  [default: ;]")
-@click.option(
-    "--name",
-    metavar="NAME",
-    shell_complete=complete_classifier,
-    help="Classifier.  [default: the only one]",
-)
+@classifier_option
 @click.option(
     "--against",
     metavar="NAME",
@@ -58,30 +54,11 @@ OF_SOURCE = {
     help="Compare with another classifier on the same rows.",
 )
 @click.option("--by", metavar="COLUMN", help="Measure also the rows of each value of a column.")
-@click.option(
-    "--abstain-below",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Count a label that is less probable as no answer.",
-)
-@click.option(
-    "--precision",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="P",
-    help="Let it abstain as often as it takes for this share to be right: is that kept?",
-)
-@click.option(
-    "--scope",
-    "scope_level",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Let it abstain on texts less typical of those trained on: 0.05.",
-)
-@click.option(
-    "--coverage",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="P",
-    help="Measure sets that are to hold the true label that often: is that kept?",
+@answering_options(
+    abstain_below="Count a label that is less probable as no answer.",
+    precision="Let it abstain as often as it takes for this share to be right: is that kept?",
+    scope="Let it abstain on texts less typical of those trained on: 0.05.",
+    coverage="Measure sets that are to hold the true label that often: is that kept?",
 )
 @click.option(
     "--min",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedkit_cli.classifiers import choose_classifier, complete_classifier
+from embedkit_cli.answering import classifier_option
+from embedkit_cli.classifiers import choose_classifier
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import printing
 from embedkit_cli.session import Session, pass_session
@@ -21,12 +22,7 @@ if TYPE_CHECKING:
     "embedkit classify explain --name topics --label travel",
 )
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
-@click.option(
-    "--name",
-    metavar="NAME",
-    shell_complete=complete_classifier,
-    help="Classifier.  [default: the only one]",
-)
+@classifier_option
 @click.option(
     "--label",
     "labels",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedkit_cli.classifiers import choose_classifier, complete_classifier
+from embedkit_cli.answering import answering_options, classifier_option
+from embedkit_cli.classifiers import choose_classifier
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import complete_collection, printing
@@ -39,39 +40,15 @@ COVERAGE = 0.9
 )
 @click.option("--column", metavar="COLUMN", help="Of the labels in it.  [default: label]")
 @click.option("--where", metavar="SQL", help="Label some of its records: \"lang = 'en'\".")
-@click.option(
-    "--name",
-    metavar="NAME",
-    shell_complete=complete_classifier,
-    help="Classifier.  [default: the only one]",
-)
+@classifier_option
 @click.option("--text", metavar="COLUMN", help="Column of the text.  [default: as it was trained]")
 @click.option("-o", "--output", metavar="OUT", help="File to write; - for stdout.  [default: -]")
-@click.option(
-    "--abstain-below",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Give no label that is less probable.",
-)
-@click.option(
-    "--precision",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="P",
-    help="Abstain as often as it takes for this share of the labels to be right: 0.95.",
-)
-@click.option(
-    "--scope",
-    "scope_level",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Give no label to texts less typical of those trained on: 0.05.",
-)
 @click.option("--sets", is_flag=True, help="Add the set of labels that holds the true one.")
-@click.option(
-    "--coverage",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="P",
-    help="How often it does.  [default: 0.9]",
+@answering_options(
+    abstain_below="Give no label that is less probable.",
+    precision="Abstain as often as it takes for this share of the labels to be right: 0.95.",
+    scope="Give no label to texts less typical of those trained on: 0.05.",
+    coverage="How often a set holds the true label.  [default: 0.9]",
 )
 @click.option(
     "--labels",
@@ -179,6 +156,8 @@ def _rows(
     import embedkit
     from embedkit_cli.classifiers import describe_labelling
 
+    if session.given_format is not None:
+        raise click.UsageError("--format is for --query and -c; the format of OUT is --to")
     if source == "-":
         say_waiting()
     elif " " in source.strip() and not _there(source):
