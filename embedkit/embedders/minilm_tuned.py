@@ -10,9 +10,13 @@ from typing import Any
 
 from embedkit.embedders.weights import FILES
 from embedkit.errors import WeightsError
+from embedkit.indexes import files
 from embedkit.integrity import sha256
 
 MAX_TOKENS = 256
+NOTE = "finetuned.json"
+"""In the folder of a model that embedkit fine-tuned: what was done, and whether it helped."""
+AGAIN = "fine-tune it again: embedkit classify finetune"
 _SHAPE = {
     "model_type": "bert",
     "hidden_size": 384,
@@ -62,6 +66,8 @@ def find_tuned(path: str | Path) -> Tuned:
     ------
     WeightsError
         It holds no model of MiniLM's shape.
+    DamagedError
+        embedkit fine-tuned it, and a file is not what was written.
     """
     folder = Path(path).expanduser()
     if not folder.is_dir():
@@ -69,14 +75,31 @@ def find_tuned(path: str | Path) -> Tuned:
             f"expected the folder of a fine-tuned MiniLM, {folder} is not there",
             do="check the path",
         )
+    hashes = _sealed(folder)
     why = why_not(folder)
     if why:
         raise WeightsError(
             f"expected weights of MiniLM's shape in {folder}: {why}",
             do=f"use it as sentence-transformers:{folder}",
         )
-    digest = hashlib.sha256("".join(sha256(folder / name) for name in FILES).encode())
-    return Tuned(folder, digest.hexdigest())
+    each = (hashes[name] if hashes else sha256(folder / name) for name in FILES)
+    return Tuned(folder, hashlib.sha256("".join(each).encode()).hexdigest())
+
+
+def _sealed(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that embedkit wrote, once it is sure to be that of now.
+
+    Of a model that somebody else trained nothing is known; then there are none.
+
+    Raises
+    ------
+    DamagedError
+    """
+    if not (folder / NOTE).exists():
+        return {}
+    files.check(folder, do=AGAIN)
+    listed = files.read_signed(folder / files.LIST, do=AGAIN)["files"]
+    return {name: str(entry["sha256"]) for name, entry in listed.items()}
 
 
 def _limit(folder: Path) -> Any:

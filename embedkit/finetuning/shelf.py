@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embedkit.embedders.minilm_tuned import NOTE
 from embedkit.errors import EmbedkitError, InvalidInputError
-from embedkit.integrity import storage_error, sync_file, sync_folder
+from embedkit.indexes.files import seal
+from embedkit.integrity import storage_error, sync_folder
 from embedkit.registry import Spec
 from embedkit.store.layout import is_name
 
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from embedkit.types import Mask
 
 FOLDER = ".models"
-NOTE = "finetuned.json"
-"""Says what was done, and whether it helped."""
 SEEN = "seen.npy"
 """Fingerprints of the texts that the weights were learned from."""
 
@@ -95,9 +95,7 @@ def store(
         save(str(fresh))
         np.save(fresh / SEEN, np.unique(seen))
         (fresh / NOTE).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n")
-        for path in fresh.rglob("*"):
-            if path.is_file():
-                sync_file(path)
+        seal(fresh)
         if place.exists():
             place.rename(old)
         fresh.rename(place)

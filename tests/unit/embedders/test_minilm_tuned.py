@@ -11,9 +11,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import embedkit
-from embedkit.embedders.minilm_tuned import why_not
+from embedkit.embedders.minilm_tuned import NOTE, why_not
 from embedkit.embedders.weights import locate_minilm
-from embedkit.errors import EmbedkitError, InvalidInputError, WeightsError
+from embedkit.errors import DamagedError, EmbedkitError, InvalidInputError, WeightsError
+from embedkit.indexes.files import seal
 
 TEXTS = ["How do I get my money back?", "The parcel is late.", "long " * 400]
 
@@ -99,6 +100,23 @@ def test_weights_that_are_cut_or_not_there_are_errors_of_ours(
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
     with pytest.raises(EmbedkitError):
         embedkit.embedder(f"minilm?weights={folder}").embed(["a text"])
+
+
+def test_damage_to_a_model_that_was_fine_tuned_here_is_said(changed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(changed, folder)
+    before = embedkit.embedder(f"minilm?weights={folder}").model_id
+    (folder / NOTE).write_text("{}")
+    seal(folder)
+    assert embedkit.embedder(f"minilm?weights={folder}").model_id == before
+    for name in ("model.safetensors", "tokenizer.json", "config.json", NOTE, "files.json"):
+        whole = (folder / name).read_bytes()
+        for damaged in (b"", whole[: len(whole) // 2], b"?" + whole[1:]):
+            (folder / name).write_bytes(damaged)
+            with pytest.raises(DamagedError, match="fine-tune it again"):
+                _ = embedkit.embedder(f"minilm?weights={folder}").model_id
+        (folder / name).write_bytes(whole)
+    assert embedkit.embedder(f"minilm?weights={folder}").model_id == before
 
 
 def test_two_places_for_weights_are_one_too_many(changed: Path) -> None:
