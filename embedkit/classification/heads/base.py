@@ -22,16 +22,28 @@ if TYPE_CHECKING:
     from embedkit.types import Keys
 
 
-def check_cost(C: float) -> float:  # noqa: N803
-    """Return the inverse strength of a penalty, or refuse it.
+def check_above_zero(**values: float) -> None:
+    """Refuse options that have to be above 0, by name.
 
     Raises
     ------
     InvalidInputError
     """
-    if not (C > 0 and math.isfinite(C)):
-        raise InvalidInputError(f"expected C above 0, got {C}")
-    return C
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise InvalidInputError(f"expected {name} above 0, got {value}")
+
+
+def check_not_negative(**values: float) -> None:
+    """Refuse options that have to be 0 or more, by name.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    for name, value in values.items():
+        if not (value >= 0 and math.isfinite(value)):
+            raise InvalidInputError(f"expected {name} of at least 0, got {value}")
 
 
 class BaseHead(ABC):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from embedkit.classification.heads.alike import WordLikeness
-from embedkit.classification.heads.base import BaseHead
+from embedkit.classification.heads.base import BaseHead, check_above_zero, check_not_negative
 from embedkit.classification.heads.linear import without
 from embedkit.classification.heads.ridge import Factor
 from embedkit.classification.heads.words import TextFeatures
@@ -78,12 +78,8 @@ class KernelHead(BaseHead):
         ridge: float = 0.3,
     ) -> None:
         super().__init__()
-        for name, value in (("width", width), ("ridge", ridge)):
-            if not value > 0:
-                raise InvalidInputError(f"expected {name} above 0, got {value}")
-        for name, value in (("words", words), ("likeness", likeness), ("rarity", rarity)):
-            if not value >= 0:
-                raise InvalidInputError(f"expected {name} of at least 0, got {value}")
+        check_above_zero(width=width, ridge=ridge)
+        check_not_negative(words=words, likeness=likeness, rarity=rarity)
         self.words, self.likeness, self.width, self.ridge = words, likeness, width, ridge
         self._gamma = 0.0
         self._features = TextFeatures("phrases", power=rarity, unknown=True)

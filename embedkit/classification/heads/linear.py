@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead, check_cost
+from embedkit.classification.heads.base import BaseHead, check_above_zero
 from embedkit.classification.heads.words import TextFeatures
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
@@ -39,7 +39,8 @@ class LinearHead(BaseHead):
 
     def __init__(self, *, C: float = 1.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = check_cost(C)
+        check_above_zero(C=C)
+        self.C = C
         self._words: TextFeatures | None = TextFeatures() if "texts" in self.reads else None
         self._coefficients = np.empty((0, 0), np.float32)
         self._bias = np.empty(0, np.float32)

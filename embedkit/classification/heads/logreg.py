@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead, check_cost
+from embedkit.classification.heads.base import BaseHead, check_above_zero
 from embedkit.classification.heads.linear import quiet
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
@@ -32,7 +32,8 @@ class LogisticRegressionHead(BaseHead):
 
     def __init__(self, *, C: float = 10.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = check_cost(C)
+        check_above_zero(C=C)
+        self.C = C
         self._weights = np.empty((0, 0))
         self._bias = np.empty(0)
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead
+from embedkit.classification.heads.base import BaseHead, check_above_zero, check_not_negative
 from embedkit.classification.heads.kernel import SCALE
 from embedkit.classification.heads.linear import without
 from embedkit.classification.heads.ridge import Factor
 from embedkit.classification.heads.words import TextFeatures
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
-from embedkit.errors import InvalidInputError
 from embedkit.threads import single_threaded_products
 
 if TYPE_CHECKING:
@@ -128,12 +127,8 @@ class RidgeHead(BaseHead):
         ridge: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in (("width", width), ("ridge", ridge)):
-            if not value > 0:
-                raise InvalidInputError(f"expected {name} above 0, got {value}")
-        for name, value in (("words", words), ("linear", linear), ("rarity", rarity)):
-            if not value >= 0:
-                raise InvalidInputError(f"expected {name} of at least 0, got {value}")
+        check_above_zero(width=width, ridge=ridge)
+        check_not_negative(words=words, linear=linear, rarity=rarity)
         self.words, self.linear, self.width, self.ridge = words, linear, width, ridge
         self._texts = TextFeatures("phrases", power=rarity, unknown=True, most=MOST_WORDS)
         self._waves: Matrix = np.empty((0, 0), np.float32)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embedkit.classification.heads.base import BaseHead, check_cost
+from embedkit.classification.heads.base import BaseHead, check_above_zero
 from embedkit.classification.heads.linear import quiet, without
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
@@ -40,7 +40,8 @@ class RbfHead(BaseHead):
 
     def __init__(self, *, C: float = 1.0) -> None:  # noqa: N803
         super().__init__()
-        self.C = check_cost(C)
+        check_above_zero(C=C)
+        self.C = C
         self._gamma = 0.0
         self._arrays: dict[str, NDArray[Any]] = {}
 

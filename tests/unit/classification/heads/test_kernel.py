@@ -75,7 +75,7 @@ def test_the_variant_with_less_squared_error_is_taken() -> None:
 def test_more_rows_than_it_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_ROWS", 10)
     inputs, targets = head_case(11)
-    with pytest.raises(InvalidInputError, match=r"at most 10 rows.*'joined'"):
+    with pytest.raises(InvalidInputError, match=r"at most 10 rows.*'ridge'"):
         KernelHead().fit(inputs, targets, 3)
 
 
