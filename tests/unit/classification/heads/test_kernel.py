@@ -67,9 +67,14 @@ def test_words_in_like_texts_are_alike() -> None:
     np.testing.assert_allclose(found, gram @ alpha, atol=1e-5)
 
 
-def test_the_variant_with_less_squared_error_is_taken() -> None:
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_variant_with_less_squared_error_is_taken(
+    monkeypatch: pytest.MonkeyPatch, turned: bool
+) -> None:
+    variants = [("kernel", {}), ("kernel?ridge=1000", {"ridge": 1000.0})]
+    monkeypatch.setattr(module, "VARIANTS", dict(variants[::-1] if turned else variants))
     inputs, targets = head_case(60)
-    assert tuned(inputs, targets, 3, np.arange(60) % 5) in module.VARIANTS
+    assert tuned(inputs, targets, 3, np.arange(60) % 5) == "kernel"
 
 
 def test_more_rows_than_it_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
