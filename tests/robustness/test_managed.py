@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import embedkit
+from embedkit.caching import Space, VectorCache
 from embedkit.embedders.cohere import CohereEmbedder
+from embedkit.store.vectors import content_key
 from tests.servers import vectors as made
 from tests.servers.cohere import CohereServer
 from tests.servers.limits import Limits
@@ -30,6 +32,8 @@ EVERY_FAULT = {
     "slow:0.05": 0.1, "close": 0.05,
 }  # fmt: skip
 KILLS = 10
+UNDER_WAY = 8
+"""Requests that are sent at a time: the concurrency of embedding in ``managed.limits``."""
 
 
 @pytest.fixture(autouse=True)
@@ -150,11 +154,24 @@ def sent_documents(server: Any) -> list[str]:
     ]
 
 
+def in_the_cache(home: Path, lines: list[str]) -> set[str]:
+    """Return the texts whose vectors are kept, whatever happens next."""
+    cache = VectorCache(home)
+    keys: set[bytes] = set()
+    for found in cache.info().spaces:
+        space = Space(found.model_id, "document", found.dim)
+        keys |= {bytes(key) for key in cache.contents(space).tolist()}
+    cache.close()
+    return {line for line in lines if content_key(line) in keys}
+
+
 def test_killed_at_ten_random_moments(serve: Any, index: Index, home: Path, tmp_path: Path) -> None:
     server = serve("cohere", process=True, latency=0.03)
     lines = texts(3000)
     source = write(tmp_path / "rows.csv", lines)
     moments = random.Random(8)
+    kept: set[str] = set()
+    seen = 0
     for _ in range(KILLS):
         before = server.stats()["requests"]
         process = index(server.url, source)
@@ -163,13 +180,20 @@ def test_killed_at_ten_random_moments(serve: Any, index: Index, home: Path, tmp_
             time.sleep(0.02)
         time.sleep(moments.uniform(0, 0.05))
         process.kill()
+        sent = sent_documents(server)[seen:]
+        seen += len(sent)
+        assert not kept.intersection(sent), "what is in the cache is not sent again"
+        kept = in_the_cache(home, lines)
+        # What a kill may cost is what was under way: being sent, or waiting to be written.
+        assert len(set(sent) - kept) <= 2 * UNDER_WAY * 96
+    assert len(kept) > 96
     done = len(set(sent_documents(server)))
     assert 96 < done < 3000, "the kills came while there was work"
     process = index(server.url, source)
     assert process.end() == 0, process.errors
     sent = sent_documents(server)
     assert set(sent) == set(lines)
-    assert len(sent) <= len(lines) + KILLS * 96
+    assert not kept.intersection(sent[seen:])
     stats = server.stats()
     assert stats["largest_batch"] <= 96
     with opened(home, server.url) as collection:
