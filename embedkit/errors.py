@@ -6,7 +6,8 @@
     ├── InvalidInputError (ValueError)            an argument that cannot be meant
     │   ├── DimensionMismatchError                vectors of another width
     │   ├── FilterError                           a ``where`` that is not a filter
-    │   └── SettingsError                         a settings file or variable
+    │   ├── SettingsError                         a settings file or variable
+    │   └── TemplateError                         a prompt template that is not one
     ├── UnknownBackendError (LookupError)         a name that no backend has
     ├── MissingDependencyError (ImportError)      a backend whose library is not installed
     ├── UnsupportedOperationError (NotImplementedError)
@@ -78,6 +79,10 @@ class FilterError(InvalidInputError):
 
 class SettingsError(InvalidInputError):
     """A settings file or an environment variable that cannot be read."""
+
+
+class TemplateError(InvalidInputError):
+    """A prompt template that is not well formed, or asks for what templates cannot do."""
 
 
 class UnknownBackendError(EmbedkitError, LookupError):

@@ -1,0 +1,211 @@
+"""The language of templates: Jinja's, without anything that could reach out of the template.
+
+A template may come from a stranger. Here it can insert its inputs, choose between texts, go over
+lists and use the filters of :data:`FILTERS`. It cannot call anything, reach an attribute of an
+object, read or import another template, or make a text out of nothing: what it writes is bounded,
+and so is how deep loops stand in each other, so that no template takes long.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from embedkit.errors import InvalidInputError, TemplateError
+
+MOST = 4_000_000
+"""Characters that a template may hold or write."""
+ROUNDS = 200_000
+"""Rounds of all loops together, at most."""
+ROUND = "\x00"
+"""Marks the beginning of a round; inputs may not hold it."""
+DEEPEST = 3
+"""Loops in each other, at most."""
+FILTERS = (
+    "capitalize", "default", "d", "first", "float", "int", "join", "last", "length", "count",
+    "list", "lower", "replace", "reverse", "round", "sort", "string", "title", "tojson", "trim",
+    "truncate", "unique", "upper", "wordcount",
+)  # fmt: skip
+TESTS = ("defined", "undefined", "none", "string", "number", "mapping", "sequence", "boolean",
+         "true", "false", "even", "odd", "divisibleby", "eq", "ne", "lt", "le", "gt", "ge", "in",
+         "==", "!=", "<", "<=", ">", ">=")  # fmt: skip
+_FORBIDDEN: Mapping[type[nodes.Node], str] = {
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "import",
+    nodes.Extends: "extends",
+    nodes.Macro: "macro",
+    nodes.CallBlock: "call",
+    # What could double a text again and again.
+    nodes.Assign: "set",
+    nodes.AssignBlock: "set",
+    nodes.With: "with",
+    nodes.FilterBlock: "filter",
+    nodes.Mul: "*",
+    nodes.Pow: "**",
+    nodes.Call: "a call",
+}
+
+
+class _Language(ImmutableSandboxedEnvironment):
+    """Jinja with nothing in reach but what a template is given."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Allow what a loop tells of itself, and nothing of any other object."""
+        loop = isinstance(obj, jinja2.runtime.LoopContext)
+        return loop and attr in ("index", "index0", "first", "last", "length", "revindex")
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Allow nothing: there is nothing to be called."""
+        return False
+
+
+class Source:
+    """The text of a template, checked and ready to be filled in.
+
+    Parameters
+    ----------
+    text : str
+    what : str
+        What an error calls it.
+
+    Raises
+    ------
+    TemplateError
+        It is not well formed, asks for what templates cannot do, or is too long.
+    """
+
+    def __init__(self, text: str, what: str = "the template") -> None:
+        self.text = text
+        self.what = what
+        if len(text) > MOST:
+            raise TemplateError(
+                f"expected at most {MOST:,} characters in {what}, got {len(text):,}",
+                do="pass long texts as inputs",
+            )
+        try:
+            tree = _language().parse(text)
+            self._refuse_foreign(tree)
+            self.names = frozenset(meta.find_undeclared_variables(tree))
+            """The inputs that it asks for."""
+            self._ready = _compiled(tree)
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"line {error.lineno} of {what}: {error.message}") from error
+        except (RecursionError, MemoryError) as error:
+            raise TemplateError(f"{what} is nested too deep") from error
+
+    def fill(self, values: Mapping[str, Any]) -> str:
+        """Return the text with its inputs filled in.
+
+        Raises
+        ------
+        InvalidInputError
+            An input that is not there, named; or a value that a filter cannot take.
+        TemplateError
+            It writes too much.
+        """
+        values = {name: _plain(value) for name, value in values.items()}
+        try:
+            return "".join(_bounded(self._ready.generate(**values), self.what))
+        except TemplateError:
+            raise
+        except jinja2.UndefinedError as error:
+            raise InvalidInputError(
+                f"{self.what}: {error.message}", do=f"it asks for: {', '.join(sorted(self.names))}"
+            ) from error
+        except jinja2.exceptions.SecurityError as error:
+            raise TemplateError(f"{self.what}: {error}") from error
+        except (TypeError, ValueError, ArithmeticError, jinja2.TemplateError) as error:
+            raise InvalidInputError(f"{self.what} cannot be filled in: {error}") from error
+
+    def _refuse_foreign(self, tree: nodes.Template) -> None:
+        for kind, word in _FORBIDDEN.items():
+            found = next(tree.find_all(kind), None)
+            if found is not None:
+                raise TemplateError(
+                    f"line {found.lineno} of {self.what}: templates cannot do {word}",
+                    do="pass what it needs as an input",
+                )
+        if _depth(tree) > DEEPEST:
+            raise TemplateError(
+                f"expected at most {DEEPEST} loops in each other in {self.what}, got more"
+            )
+
+
+@functools.cache
+def _language() -> _Language:
+    language = _Language(
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # what is written is a prompt, not a page
+    )
+    language.globals.clear()
+    language.filters = {name: language.filters[name] for name in FILTERS}
+    language.filters["replace"], language.filters["join"] = _replace, _join
+    language.tests = {name: language.tests[name] for name in TESTS}
+    return language
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy of plain values, without the sign that marks rounds."""
+    if isinstance(value, str):
+        return value.replace(ROUND, "")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)
+
+
+def _depth(node: nodes.Node) -> int:
+    inside = max((_depth(child) for child in node.iter_child_nodes()), default=0)
+    return inside + isinstance(node, nodes.For)
+
+
+def _compiled(tree: nodes.Template) -> jinja2.Template:
+    """Return the template with each round of a loop visible as a piece of what it writes."""
+    for loop in tree.find_all(nodes.For):
+        loop.body.insert(0, nodes.Output([nodes.TemplateData(ROUND)]))
+    language = _language()
+    code = language.compile(tree)
+    return jinja2.Template.from_code(language, code, language.make_globals(None))
+
+
+def _bounded(pieces: Iterator[str], what: str) -> Iterator[str]:
+    """Yield the pieces as long as they are not too many, and not too long together."""
+    length = rounds = 0
+    for piece in pieces:
+        rounds += piece.count(ROUND)
+        length += len(piece)
+        if length > MOST or rounds > ROUNDS:
+            raise TemplateError(
+                f"{what} writes more than {MOST:,} characters, or goes round more than "
+                f"{ROUNDS:,} times"
+            )
+        yield piece.replace(ROUND, "")
+
+
+def _replace(text: Any, old: str, new: str) -> str:
+    told = str(text)
+    _refuse_long(len(told) + told.count(str(old)) * len(str(new)))
+    return told.replace(str(old), str(new))
+
+
+def _join(values: Any, between: str = "") -> str:
+    listed = [str(value) for value in values]
+    _refuse_long(sum(map(len, listed)) + len(listed) * len(between))
+    return between.join(listed)
+
+
+def _refuse_long(length: int) -> None:
+    if length > MOST:
+        raise jinja2.exceptions.SecurityError(f"a text of more than {MOST:,} characters")
