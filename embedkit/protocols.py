@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from embedkit.classification.inputs import Inputs
     from embedkit.classification.state import State
     from embedkit.managed.budget import Meter
+    from embedkit.ranking.pool import Pool
     from embedkit.types import Keys, Mask, Scores, Vectors
 
 
@@ -121,6 +122,47 @@ class Generator(Protocol):
         logprobs: bool = False,
     ) -> list[Candidate]:
         """Return n candidates. None leaves a parameter to the model's own default."""
+
+
+@runtime_checkable
+class SourceGenerator(Generator, Protocol):
+    """A generator that reads sources as they are, and no prompt: it takes its words from them."""
+
+    def from_sources(
+        self,
+        sources: Sequence[str],
+        *,
+        question: str = "",
+        n: int = 1,
+        most_words: int | None = None,
+        seed: int | None = None,
+    ) -> list[Candidate]:
+        """Return at most n candidates, distinct, that summarize the sources or answer from them.
+
+        Where there is a question they answer it, best first; ``most_words`` is the length of one.
+        """
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Gives every candidate a score."""
+
+    name: ClassVar[str]
+    question: ClassVar[bool]
+    """Whether it is for answers only, and says nothing where no question was asked."""
+
+    def score(self, pool: Pool) -> NDArray[np.float64]:
+        """Return shape (n,), larger is better; NaN where it says nothing about a candidate."""
+
+
+@runtime_checkable
+class Filter(Protocol):
+    """Says what is wrong with candidates."""
+
+    name: ClassVar[str]
+
+    def reject(self, pool: Pool) -> list[str | None]:
+        """Return, for each candidate, why it is not to be shown; None where nothing is wrong."""
 
 
 @runtime_checkable

@@ -20,12 +20,16 @@ from typing import Any, Literal, TypeAlias
 from embedkit.errors import InvalidInputError, MissingDependencyError, UnknownBackendError
 from embedkit.spec_values import convert, parameters, required
 
-Family: TypeAlias = Literal["embedder", "index", "reranker", "generator", "head", "source"]
+Family: TypeAlias = Literal[
+    "embedder", "index", "reranker", "generator", "ranker", "filter", "head", "source"
+]
 GROUPS: dict[Family, str] = {
     "embedder": "embedkit.embedders",
     "index": "embedkit.indexes",
     "reranker": "embedkit.rerankers",
     "generator": "embedkit.generators",
+    "ranker": "embedkit.rankers",
+    "filter": "embedkit.filters",
     "head": "embedkit.heads",
     "source": "embedkit.sources",
 }

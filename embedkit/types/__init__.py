@@ -34,6 +34,7 @@ from embedkit.types.explanations import (
 from embedkit.types.hits import Hit, Hits, Neighbors, Passage, SearchPlan, Why, WordShare
 from embedkit.types.labelling import ClassifierInfo, LabellingReport, Origin
 from embedkit.types.models import Candidate, Delivery, Embeddings, Message, Token
+from embedkit.types.ranking import RankedCandidate, Ranking, Rejection
 from embedkit.types.records import Record, Reject
 from embedkit.types.runs import Estimate, MigrationReport, Report, RunInfo
 from embedkit.types.words import (
@@ -94,8 +95,11 @@ __all__ = [
     "Portrait",
     "Precision",
     "Prediction",
+    "RankedCandidate",
+    "Ranking",
     "Record",
     "Reject",
+    "Rejection",
     "Report",
     "RunInfo",
     "SearchPlan",

@@ -1,0 +1,1 @@
+"""Filters: each says what is wrong with a candidate, if anything."""

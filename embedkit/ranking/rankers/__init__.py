@@ -1,0 +1,1 @@
+"""Rankers: each gives every candidate a score."""
