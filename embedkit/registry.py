@@ -138,6 +138,26 @@ ROWS: tuple[Row, ...] = (
         ("httpx",),
     ),
     Row(
+        "ranker", "mean_logprob", "embedkit.ranking.rankers.logprob:MeanLogprobRanker",
+        "mean log-probability of a candidate's tokens", ("numpy",),
+    ),
+    Row(
+        "ranker", "sum_logprob", "embedkit.ranking.rankers.logprob:SumLogprobRanker",
+        "log-probability of the whole candidate; favours short ones", ("numpy",),
+    ),
+    Row(
+        "ranker", "agreement", "embedkit.ranking.rankers.agreement:AgreementRanker",
+        "similarity to the other candidates: minimum Bayes risk", ("numpy",),
+    ),
+    Row(
+        "ranker", "coverage", "embedkit.ranking.rankers.coverage:CoverageRanker",
+        "how much of the source it tells, sentence by sentence", ("numpy",),
+    ),
+    Row(
+        "ranker", "brevity", "embedkit.ranking.rankers.length:BrevityRanker",
+        "the shortest first", ("numpy",),
+    ),
+    Row(
         "head", "logreg", "embedkit.classification.heads.logreg:LogisticRegressionHead",
         "logistic regression on the vectors", ("numpy", "scipy", "sklearn"),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,21 @@ class Pool:
         ends = np.cumsum([len(listed) for listed in self.candidate_sentences])
         found: list[Vectors] = np.split(self._embed(flat), ends[:-1]) if len(self) else []
         return found
+
+    def take(self, places: Sequence[int]) -> Pool:
+        """Return the pool of some of the candidates, in that order; nothing is embedded again."""
+        extracts = frozenset(i for i, place in enumerate(places) if place in self.extracts)
+        taken = replace(
+            self, candidates=tuple(self.candidates[place] for place in places), extracts=extracts
+        )
+        known = self.__dict__
+        for name in {"source_sentences", "source_vectors"} & known.keys():
+            taken.__dict__[name] = known[name]
+        if "vectors" in known:
+            taken.__dict__["vectors"] = self.vectors[list(places)]
+        for name in {"candidate_sentences", "sentence_vectors"} & known.keys():
+            taken.__dict__[name] = [known[name][place] for place in places]
+        return taken
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         """Embed each distinct text once; an empty one is all zeros."""
