@@ -33,7 +33,7 @@ demo: $(VENV)/base
 
 test: $(VENV)/dev
 	@echo "running all tests (some minutes) ..."
-	@EMBEDKIT_NO_SKIPS=1 $(PY) -m pytest -q --durations=10
+	@EMBEDKIT_NO_SKIPS=1 $(PY) -m pytest -q -n auto --maxprocesses=4 --dist loadfile --durations=10
 
 lint: $(VENV)/dev
 	@$(PY) -m ruff check
