@@ -6,7 +6,7 @@ Callers type against these; authors of backends inherit from the base class besi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
@@ -136,10 +136,12 @@ class SourceGenerator(Generator, Protocol):
         n: int = 1,
         most_words: int | None = None,
         seed: int | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> list[Candidate]:
         """Return at most n candidates, distinct, that summarize the sources or answer from them.
 
-        Where there is a question they answer it, best first; ``most_words`` is the length of one.
+        Where there is a question they answer it, best first; ``most_words`` is the length of one;
+        ``progress`` is called with (what, done, total).
         """
 
 

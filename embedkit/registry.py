@@ -128,6 +128,11 @@ ROWS: tuple[Row, ...] = (
         "the words of the prompt in another order: no model, deterministic, the reference",
     ),
     Row(
+        "generator", "extractive", "embedkit.generators.extractive:ExtractiveGenerator",
+        "sentences of the source, chosen by centrality and diversity: it never invents",
+        ("numpy",),
+    ),
+    Row(
         "generator", "cohere", "embedkit.generators.cohere:CohereGenerator",
         "Cohere's chat models, such as cohere:command-a-03-2025; needs CO_API_KEY",
         ("cohere", "httpx"),

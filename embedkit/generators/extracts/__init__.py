@@ -1,0 +1,1 @@
+"""Extracts: the sentences of sources, how central each is, and which of them are taken."""
