@@ -163,6 +163,46 @@ ROWS: tuple[Row, ...] = (
         "the shortest first", ("numpy",),
     ),
     Row(
+        "filter", "empty", "embedkit.ranking.filters.empty:EmptyFilter",
+        "not a single letter or digit",
+    ),
+    Row(
+        "filter", "garbled", "embedkit.ranking.filters.garbled:GarbledFilter",
+        "broken characters, a wrong encoding, or mostly signs",
+    ),
+    Row(
+        "filter", "echo", "embedkit.ranking.filters.echo:EchoFilter",
+        "repeats the prompt or the question, or begins with 'Summary:'",
+    ),
+    Row(
+        "filter", "cut-off", "embedkit.ranking.filters.cut_off:CutOffFilter",
+        "cut at the limit of tokens, or ends in the middle of a sentence",
+    ),
+    Row(
+        "filter", "length", "embedkit.ranking.filters.length:LengthFilter",
+        "too long or too short: length?most=60", ("numpy",),
+    ),
+    Row(
+        "filter", "repetitive", "embedkit.ranking.filters.repetitive:RepetitiveFilter",
+        "says the same again and again", ("numpy",),
+    ),
+    Row(
+        "filter", "other-language", "embedkit.ranking.filters.other_language:OtherLanguageFilter",
+        "in another language or script than the source", ("numpy",),
+    ),
+    Row(
+        "filter", "copied", "embedkit.ranking.filters.copied:CopiedFilter",
+        "the source over again, word by word", ("numpy",),
+    ),
+    Row(
+        "filter", "off-topic", "embedkit.ranking.filters.off_topic:OffTopicFilter",
+        "far from every sentence of the source", ("numpy",),
+    ),
+    Row(
+        "filter", "unsupported", "embedkit.ranking.filters.unsupported:UnsupportedFilter",
+        "a number, name or date that the source does not hold", ("numpy",),
+    ),
+    Row(
         "head", "logreg", "embedkit.classification.heads.logreg:LogisticRegressionHead",
         "logistic regression on the vectors", ("numpy", "scipy", "sklearn"),
     ),

@@ -12,6 +12,7 @@ from embedkit import registry
 from embedkit.errors import InvalidInputError
 from embedkit.ranking.blend import scorer
 from embedkit.ranking.checks import checked
+from embedkit.ranking.filters import default_filters
 from embedkit.ranking.merging import merge
 from embedkit.ranking.pool import Limits, Pool
 from embedkit.types import Candidate, RankedCandidate, Ranking, Rejection
@@ -62,7 +63,8 @@ def rank_candidates(
         Specs of the rankers whose scores are told beside it: ``"all"`` that come with embedkit,
         ``"none"``, or some.
     filters : str or sequence of str
-        Specs of filters: ``"default"``, all that come with embedkit, ``"none"``, or some.
+        Specs of filters: ``"default"``, those for summaries, or for answers where there is a
+        question (:mod:`embedkit.ranking.filters`); ``"all"``, ``"none"``, or some.
     merging : bool
         Whether candidates that say nearly the same are merged.
     question : str
@@ -109,8 +111,8 @@ def rank_candidates(
     )
     writers = _writers(generators, len(given))
     judge = scorer(score)
-    listed = _chosen("ranker", rankers)
-    checks = _chosen("filter", filters)
+    listed = _chosen("ranker", rankers, question)
+    checks = _chosen("filter", filters, question)
 
     scores = _scores(pool, listed)
     blended = judge(pool, scores)
@@ -186,13 +188,17 @@ def _ranking(
     return Ranking((*placed, *others))
 
 
-def _chosen(family: Any, specs: str | Sequence[str]) -> dict[str, Any]:
+def _chosen(family: Any, specs: str | Sequence[str], question: str) -> dict[str, Any]:
     """Build the backends that are asked for, by their specs, each once."""
     if isinstance(specs, str):
         if specs == "none":
             return {}
-        every = specs in ("all", "default")
-        specs = [row.name for row in registry.rows(family)] if every else [specs]
+        if specs == "default" and family == "filter":
+            specs = default_filters(question)
+        elif specs in ("all", "default"):
+            specs = [row.name for row in registry.rows(family)]
+        else:
+            specs = [specs]
     return {str(spec): registry.create(family, spec) for spec in specs}
 
 

@@ -7,6 +7,10 @@ them over every backend in its registry.
 from __future__ import annotations
 
 from embedkit.testing.backends import check_index_backend
+from embedkit.testing.candidate_filters import (
+    CANDIDATE_FILTER_CHECKS,
+    check_candidate_filter,
+)
 from embedkit.testing.case import IndexCase
 from embedkit.testing.embedders import EMBEDDER_CHECKS, check_embedder
 from embedkit.testing.generators import GENERATOR_CHECKS, check_generator
@@ -16,12 +20,14 @@ from embedkit.testing.measures import clustered_vectors
 from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
 
 __all__ = [
+    "CANDIDATE_FILTER_CHECKS",
     "EMBEDDER_CHECKS",
     "GENERATOR_CHECKS",
     "HEAD_CHECKS",
     "INDEX_CHECKS",
     "RERANKER_CHECKS",
     "IndexCase",
+    "check_candidate_filter",
     "check_embedder",
     "check_generator",
     "check_head",

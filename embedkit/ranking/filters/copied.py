@@ -1,0 +1,47 @@
+"""A summary that is the source over again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from embedkit.ranking.filters.base import BaseFilter, check_count, check_share, quoted
+from embedkit.ranking.words import runs, words
+
+if TYPE_CHECKING:
+    from embedkit.ranking.pool import Pool
+
+
+class CopiedFilter(BaseFilter):
+    """Rejects a candidate that copies the source word by word.
+
+    People copy too: what is rejected is next to nothing but copies.
+
+    Parameters
+    ----------
+    most : float, from 0 to 1
+        Share of a candidate's words that may stand in runs that the source holds too.
+    run : int, >= 1
+        Words from which on a run counts as copied. A candidate with fewer is never rejected.
+    """
+
+    name: ClassVar[str] = "copied"
+    extracts: ClassVar[bool] = False
+
+    def __init__(self, *, most: float = 0.9, run: int = 8) -> None:
+        self.most = check_share(most, "most", self.name)
+        self.run = check_count(run, "run", self.name)
+
+    def _reason(self, pool: Pool, place: int, text: str) -> str | None:
+        said = words(text)
+        found = runs(said, words(pool.source), self.run)
+        copied: set[int] = set()
+        for start, stop in found:
+            copied.update(range(start, stop))
+        if len(copied) <= self.most * len(said):
+            return None
+        start, stop = max(found, key=lambda each: each[1] - each[0])
+        longest = " ".join(said[start:stop])
+        return (
+            f"copied: {len(copied)} of its {len(said)} words stand so in the source, "
+            f"such as {quoted(longest)}"
+        )
