@@ -259,11 +259,11 @@ class Facts:
 
     def nearest_name(self, name: str) -> str:
         """Return the name of the text that is spelled most like one; empty without any."""
-        near = difflib.get_close_matches(plain(name), list(self._names)[:_MOST_NEAR], 1, 0.6)
-        return self._names[near[0]] if near else ""
+        near = difflib.get_close_matches(plain(name), list(self.names)[:_MOST_NEAR], 1, 0.6)
+        return self.names[near[0]] if near else ""
 
     @cached_property
-    def _names(self) -> dict[str, str]:
+    def names(self) -> dict[str, str]:
         """Words that stand with a capital, folded, with how they are written."""
         small = FUNCTION_WORDS["English"] | FUNCTION_WORDS.get(self.language.name, frozenset())
         found: dict[str, str] = {}
