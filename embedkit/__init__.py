@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from embedkit.evaluation.results import SearchEvaluation
     from embedkit.evaluation.search import evaluate_search
     from embedkit.finetuning.report import FineTuned
+    from embedkit.generators.decoding.show import show_decoding
     from embedkit.ranking.rank import rank_candidates
     from embedkit.types import (
         AdapterMeasure,
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
         Candidate,
         ClassifierInfo,
         CollectionInfo,
+        Decoding,
+        DecodingStep,
         DedupeReport,
         Embeddings,
         Explanation,
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
         RunInfo,
         SearchPlan,
         Token,
+        TokenChoice,
         TrainingReport,
         Why,
         WordShare,
@@ -130,6 +134,7 @@ _WHERE = {
     "zero_shot": "classification.zero_shot",
     "FineTuned": "finetuning.report",
     "rank_candidates": "ranking.rank",
+    "show_decoding": "generators.decoding.show",
     "Collection": "collection",
     "EmbedkitError": "errors",
     "CacheInfo": "caching.spaces",
@@ -137,6 +142,8 @@ _WHERE = {
     "ClassifierInfo": "types",
     "LabellingReport": "types",
     "CollectionInfo": "types",
+    "Decoding": "types",
+    "DecodingStep": "types",
     "DedupeReport": "types",
     "Embeddings": "types",
     "Finding": "types",
@@ -163,6 +170,7 @@ _WHERE = {
     "Portrait": "types",
     "WordShare": "types",
     "Token": "types",
+    "TokenChoice": "types",
     "Prediction": "types",
     "TrainingReport": "types",
 }
@@ -177,6 +185,8 @@ __all__ = [
     "ClassifierInfo",
     "Collection",
     "CollectionInfo",
+    "Decoding",
+    "DecodingStep",
     "DedupeReport",
     "Embeddings",
     "EmbedkitError",
@@ -212,6 +222,7 @@ __all__ = [
     "SearchPlan",
     "TextClassifier",
     "Token",
+    "TokenChoice",
     "TrainingReport",
     "Why",
     "WordShare",
@@ -237,6 +248,7 @@ __all__ = [
     "open",
     "rank_candidates",
     "reranker",
+    "show_decoding",
     "train",
     "zero_shot",
 ]

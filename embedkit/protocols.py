@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from embedkit.managed.budget import Meter
     from embedkit.ranking.pool import Pool
     from embedkit.types import Keys, Mask, Scores, Vectors
+    from embedkit.types.decoding import Decoding
 
 
 @runtime_checkable
@@ -122,6 +123,25 @@ class Generator(Protocol):
         logprobs: bool = False,
     ) -> list[Candidate]:
         """Return n candidates. None leaves a parameter to the model's own default."""
+
+
+@runtime_checkable
+class DecodingGenerator(Generator, Protocol):
+    """A generator that can show what it chose each token from."""
+
+    def decode(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        shown: int = 20,
+    ) -> Decoding:
+        """Return one candidate, with ``shown`` of the likeliest tokens of each step."""
 
 
 @runtime_checkable

@@ -119,7 +119,7 @@ class BaseGenerator(ABC):
         """
         messages = check_prompt(prompt)
         sampling = Sampling(
-            n, temperature, top_k, top_p, max_tokens, _check_stop(stop), seed, bool(logprobs)
+            n, temperature, top_k, top_p, max_tokens, check_stop(stop), seed, bool(logprobs)
         )
         self._check_sampling(sampling)
         return self._checked(self._generate(messages, sampling), sampling)
@@ -203,7 +203,8 @@ def _check_message(message: Any, place: int) -> None:
         ) from error
 
 
-def _check_stop(stop: Any) -> tuple[str, ...]:
+def check_stop(stop: Any) -> tuple[str, ...]:
+    """Return stop sequences, or refuse them."""
     if isinstance(stop, str):
         raise InvalidInputError("expected a list of stop sequences, got one", do="write [text]")
     listed = tuple(stop)

@@ -8,17 +8,20 @@ has the probability of one word among the m that have not been said yet: 1/m.
 
 from __future__ import annotations
 
+import bisect
 import math
 import random
 import re
 
-from embedkit.generators.base import BaseGenerator, Sampling
+from embedkit.generators.base import Sampling
+from embedkit.generators.decoding.base import DecodingBase
 from embedkit.types import Candidate, Message, Token
+from embedkit.types.decoding import Decoding
 
 _WORD = re.compile(r"\s*\S+")
 
 
-class EchoGenerator(BaseGenerator):
+class EchoGenerator(DecodingBase):
     """Says the words of the last message again, in an order that the seed decides.
 
     Tokens are words with the blanks before them. Nothing given for a seed counts as 0, so that all
@@ -35,22 +38,56 @@ class EchoGenerator(BaseGenerator):
     def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
         read = sum(len(_WORD.findall(message.content)) for message in messages)
         words = _WORD.findall(messages[-1].content)
-        return [_candidate(_order(words, sampling, i), read, sampling) for i in range(sampling.n)]
+        said = [_order(words, sampling, number)[1] for number in range(sampling.n)]
+        return [_candidate(one, read, sampling) for one in said]
+
+    def _decode(self, prompt: str | list[Message], sampling: Sampling, shown: int) -> Decoding:
+        import numpy as np
+
+        from embedkit.generators.decoding.steps import Law, step
+
+        asked = prompt if isinstance(prompt, str) else prompt[-1].content
+        words = _WORD.findall(asked)
+        places, said = _order(words, sampling, 0)
+        done = _candidate(said, len(words), sampling)
+        law = Law(1.0 if sampling.temperature is None else sampling.temperature)
+        # In the order of the text, so that at temperature 0 the first of equals is the next.
+        unsaid = sorted(zip(places, said, strict=True))
+        steps = []
+        for place in places[: done.completion_tokens]:
+            at = bisect.bisect_left(unsaid, (place, ""))
+            equal = np.full(len(unsaid), -math.log(len(unsaid)))
+            steps.append(
+                step(equal, [word for _, word in unsaid].__getitem__, at, law, shown=shown)
+            )
+            del unsaid[at]
+        return Decoding(
+            self.model_id,
+            asked,
+            done.text,
+            done.finish_reason,
+            law.temperature,
+            None,
+            None,
+            sampling.seed or 0,
+            tuple(steps),
+        )
 
 
-def _order(words: list[str], sampling: Sampling, number: int) -> list[str]:
-    """Return the words in the order in which a candidate says them."""
+def _order(words: list[str], sampling: Sampling, number: int) -> tuple[list[int], list[str]]:
+    """Return the places of the words in the order in which a candidate says them, and the words."""
     seed = sampling.seed or 0
+    places = list(range(len(words)))
     if sampling.temperature == 0 or (seed == 0 and number == 0):
-        return words
-    order = [" " + word.lstrip() for word in words]
-    random.Random(f"{seed} {number}").shuffle(order)  # noqa: S311
-    return order
+        said = words
+    else:
+        random.Random(f"{seed} {number}").shuffle(places)  # noqa: S311
+        said = [" " + words[place].lstrip() for place in places]
+    return places, [said[0].lstrip(), *said[1:]]
 
 
 def _candidate(words: list[str], read: int, sampling: Sampling) -> Candidate:
     """Cut what is said where a stop sequence comes, and then at so many tokens."""
-    words = [words[0].lstrip(), *words[1:]]
     text = "".join(words)
     ends = [place for place in (text.find(stop) for stop in sampling.stop) if place >= 0]
     said: list[Token] = []

@@ -23,6 +23,7 @@ from embedkit.types.collections import (
     IndexTrial,
     KeptVectors,
 )
+from embedkit.types.decoding import Decoding, DecodingStep, TokenChoice
 from embedkit.types.duplicates import DedupeReport, Member, Pair
 from embedkit.types.explanations import (
     ExampleRow,
@@ -67,6 +68,8 @@ __all__ = [
     "Candidate",
     "ClassifierInfo",
     "CollectionInfo",
+    "Decoding",
+    "DecodingStep",
     "DedupeReport",
     "Delivery",
     "Embeddings",
@@ -107,6 +110,7 @@ __all__ = [
     "Strategy",
     "Task",
     "Token",
+    "TokenChoice",
     "TrainingReport",
     "TypicalWord",
     "Value",
