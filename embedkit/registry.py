@@ -155,8 +155,28 @@ ROWS: tuple[Row, ...] = (
         "similarity to the other candidates: minimum Bayes risk", ("numpy",),
     ),
     Row(
+        "ranker", "content", "embedkit.ranking.rankers.content:ContentRanker",
+        "different content words of the source that it holds, saturating", ("numpy",),
+    ),
+    Row(
         "ranker", "coverage", "embedkit.ranking.rankers.coverage:CoverageRanker",
         "how much of the source it tells, sentence by sentence", ("numpy",),
+    ),
+    Row(
+        "ranker", "lead", "embedkit.ranking.rankers.lead:LeadRanker",
+        "similarity to what the source begins with", ("numpy",),
+    ),
+    Row(
+        "ranker", "variety", "embedkit.ranking.rankers.variety:VarietyRanker",
+        "runs of words that it does not repeat", ("numpy",),
+    ),
+    Row(
+        "ranker", "length", "embedkit.ranking.rankers.length:LengthRanker",
+        "as long as was asked", ("numpy",),
+    ),
+    Row(
+        "ranker", "relevance", "embedkit.ranking.rankers.relevance:RelevanceRanker",
+        "similarity of an answer to its question", ("numpy",),
     ),
     Row(
         "ranker", "brevity", "embedkit.ranking.rankers.length:BrevityRanker",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from embedkit.ranking.rankers.source import beyond, nearest, weights
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -13,23 +15,27 @@ if TYPE_CHECKING:
 
 
 class CoverageRanker:
-    """The mean, over the sentences of the source, of the cosine with the nearest of a candidate's.
+    """The cosine of each sentence of the source with the nearest of a candidate's, averaged.
 
-    NaN for an empty candidate.
+    Sentences weigh by their length and their place (:func:`~.source.weights`). 0 is what any
+    sentence of the source reaches with any other, 1 is the source itself. NaN for an empty
+    candidate.
 
     Source
     ------
-    The recall of BERTScore (Zhang et al., ICLR 2020, equation 1) with sentences in place of tokens
-    and the source in place of a reference.
+    The recall of BERTScore (Zhang et al., ICLR 2020, equation 1, with its rescaling by a baseline)
+    with sentences in place of tokens and the source in place of a reference.
     """
 
     name: ClassVar[str] = "coverage"
     question: ClassVar[bool] = False
 
     def score(self, pool: Pool) -> NDArray[np.float64]:
-        """Return the mean of the best cosines, shape (n,), from -1 to 1."""
-        scores = np.full(len(pool), np.nan)
+        """Return the weighted mean of the best cosines, shape (n,), at most 1."""
+        scores, weighed = np.full(len(pool), np.nan), weights(pool)
+        if not weighed.any():
+            return scores
         for place, vectors in enumerate(pool.sentence_vectors):
             if len(vectors):
-                scores[place] = (pool.source_vectors @ vectors.T).max(1).mean()
-        return scores
+                scores[place] = np.average(nearest(pool, vectors), weights=weighed)
+        return beyond(scores, pool)
