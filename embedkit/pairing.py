@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from embedkit.searching import Searching
+from embedkit.answering import Answering
 from embedkit.types import Member, Pair
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from embedkit.types import Vectors
 
 
-class Pairing(Searching):
+class Pairing(Answering):
     """What a collection tells of records that are much alike."""
 
     def pairs(

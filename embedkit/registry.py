@@ -183,6 +183,10 @@ ROWS: tuple[Row, ...] = (
         "the shortest first", ("numpy",),
     ),
     Row(
+        "ranker", "bearing", "embedkit.ranking.rankers.bearing:BearingRanker",
+        "how much it bears on the question, in meaning and in words", ("numpy",),
+    ),
+    Row(
         "filter", "empty", "embedkit.ranking.filters.empty:EmptyFilter",
         "not a single letter or digit",
     ),

@@ -14,6 +14,7 @@ from embedkit.embedders.base import Lazy
 from embedkit.errors import InvalidInputError
 from embedkit.generators.base import BaseGenerator, Sampling
 from embedkit.generators.extracts.answering import answers
+from embedkit.generators.extracts.bearing import bearing
 from embedkit.generators.extracts.centrality import lexrank
 from embedkit.generators.extracts.choosing import Length
 from embedkit.generators.extracts.extracting import DIVERSITY, Sentences, extracts
@@ -125,8 +126,8 @@ class ExtractiveGenerator(BaseGenerator):
         sources : sequence of str
             Texts that are summarized together; for a question, passages.
         question : str
-            Where there is one, the nearest sentences come first: alone, with the one that follows,
-            several that are unlike each other, and then the next nearest.
+            Where there is one, the sentences that bear most on it come first: the best, with a
+            second that is nearly as good; then shorter and longer answers, and the next best.
         n : int
             How many candidates, at least 1.
         most_words : int or None
@@ -177,8 +178,8 @@ class ExtractiveGenerator(BaseGenerator):
         if near is None:
             chosen = extracts(known, n, length, self.diversity)
         else:
-            nearness = (vectors @ near).astype(np.float64)
-            chosen = answers(known, nearness, n, length, self.diversity)
+            similarity = (vectors @ near).astype(np.float64)
+            chosen = answers(units, bearing(units, question, similarity), n, length)
         return [_candidate([units[i] for i in places]) for places in chosen]
 
     def _weighed(

@@ -157,9 +157,16 @@ class LexicalIndex:
 
         Terms that no text holds count as the rarest there are.
         """
+        return sum(self.weights(query).values())
+
+    def weights(self, query: str) -> dict[str, float]:
+        """Return what each term of the query tells: how often it is there, times its idf.
+
+        Terms that no text holds count as the rarest there are.
+        """
         found = words.asked(query, self._analyzer)
         known = self._known(found)
-        return sum(times * known.idf(term) for term, times in found.terms.items())
+        return {term: times * known.idf(term) for term, times in found.terms.items()}
 
     def asked(self, query: str) -> Asked:
         """Return what is looked for: the terms of a query, as far as any text holds them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from embedkit.types.adapters import AdapterMeasure, AdapterReport
+from embedkit.types.answers import Answer, Excerpt, Statement
 from embedkit.types.classification import (
     HeadTrial,
     Label,
@@ -65,6 +66,7 @@ __all__ = [
     "PRECISIONS",
     "AdapterMeasure",
     "AdapterReport",
+    "Answer",
     "Candidate",
     "ClassifierInfo",
     "CollectionInfo",
@@ -75,6 +77,7 @@ __all__ = [
     "Embeddings",
     "Estimate",
     "ExampleRow",
+    "Excerpt",
     "Explanation",
     "Finding",
     "HeadTrial",
@@ -107,6 +110,7 @@ __all__ = [
     "RunInfo",
     "SearchPlan",
     "SetAside",
+    "Statement",
     "Strategy",
     "Task",
     "Token",

@@ -1,64 +1,76 @@
-"""Sentences of passages that answer a question: those nearest to it, alone and with neighbours."""
+"""Answers made of sentences of passages: those that bear most on the question, few or several."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedkit.generators.extracts.centrality import stretch
-from embedkit.generators.extracts.choosing import Length, by_relevance
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embedkit.generators.extracts.extracting import Sentences
+    from embedkit.generators.extracts.choosing import Length
+    from embedkit.generators.extracts.units import Unit
+
+CLOSE = 0.25
+"""How far below the best sentence a second one may be that is told beside it."""
 
 
 def answers(
-    sentences: Sentences,
-    nearness: NDArray[np.float64],
-    n: int,
-    length: Length,
-    diversity: float,
+    units: Sequence[Unit], bearing: NDArray[np.float64], n: int, length: Length
 ) -> list[tuple[int, ...]]:
-    """Return at most n answers, no two of the same text, as ascending places of sentences.
+    """Return at most n answers, no two of the same text, as places of sentences.
 
-    First the sentence that is nearest to the question, then that one with what follows it, then
-    several near ones that are unlike each other, and then the next nearest.
+    The first is the best sentence, with a second one where that is nearly as good; then come
+    shorter and longer ones, and those that begin with the next best.
 
     Parameters
     ----------
-    nearness : float64 array, shape (n_sentences,)
-        Of each sentence to the question, larger is nearer.
+    units : sequence of Unit
+        The sentences of all passages, in order.
+    bearing : float64 array, shape (n_sentences,)
+        How much each bears on the question; ``-inf`` for what is no answer.
+
+    Returns
+    -------
+    list of tuple of int
+        In an answer the sentences of its best one's passage come first, each as they stand there.
     """
+    order = [int(i) for i in np.argsort(-bearing, kind="stable") if bearing[i] > -np.inf]
+    short = [i for i in order if length.words is None or units[i].words <= length.words]
+    order = short or order[:1]
     found: dict[str, tuple[int, ...]] = {}
-    for places in _ways(sentences, nearness, length, diversity):
-        found.setdefault(" ".join(sentences.units[i].text for i in places), places)
+    for chosen in _ways(units, bearing, order):
+        if len(chosen) > 1 and not _fits(units, chosen, length):
+            continue
+        source = units[chosen[0]].source
+        places = tuple(sorted(set(chosen), key=lambda i: (units[i].source != source, i)))
+        found.setdefault(" ".join(units[i].text for i in places), places)
         if len(found) >= n:
             break
     return list(found.values())
 
 
 def _ways(
-    sentences: Sentences, nearness: NDArray[np.float64], length: Length, diversity: float
+    units: Sequence[Unit], bearing: NDArray[np.float64], order: Sequence[int]
 ) -> Iterator[tuple[int, ...]]:
-    order = [int(i) for i in np.argsort(-nearness, kind="stable")]
+    """Yield sentences that may make an answer together, the best of them first."""
     for rank, best in enumerate(order):
-        yield (best,)
-        after = best + 1
-        if after < len(order) and _fits(sentences, best, after, length):
-            yield (best, after)
+        others = order[rank + 1 :]
         if not rank:
-            near = by_relevance(
-                stretch(nearness), sentences.vectors, sentences.words, length, diversity
-            )
-            yield tuple(sorted(near))
+            close = [i for i in others[:1] if bearing[i] >= bearing[best] - CLOSE]
+            yield (best, *close)
+        yield (best,)
+        if others:
+            yield (best, others[0])
+        after = best + 1
+        if after in others and units[after].source == units[best].source:
+            yield (best, after)
+        if not rank and len(others) > 1:
+            yield (best, *others[:2])
 
 
-def _fits(sentences: Sentences, one: int, other: int, length: Length) -> bool:
-    """Whether two sentences are of one source and together not too long."""
-    first, second = sentences.units[one], sentences.units[other]
-    together = first.words + second.words
-    return first.source == second.source and (length.words is None or together <= length.words)
+def _fits(units: Sequence[Unit], chosen: Sequence[int], length: Length) -> bool:
+    together = sum(units[i].words for i in chosen)
+    return len(chosen) <= length.sentences and (length.words is None or together <= length.words)

@@ -114,7 +114,7 @@ def test_a_question_is_answered_by_the_nearest_sentence() -> None:
     found = make().from_sources([FERRY], question="Who carries the post until then?", n=4)
     place = SENTENCES.index("Until then a small\nboat carries the post.")
     assert parts(found[0].text) == [place]
-    assert parts(found[1].text) == [place, place + 1]
+    assert [place, place + 1] in [parts(one.text) for one in found]
     assert len({one.text for one in found}) == 4
 
 

@@ -1,0 +1,226 @@
+"""From excerpts to an answer: draw several, reject what they do not support, take the best."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from embedkit import registry
+from embedkit.asking.citing import Citing, unmarked
+from embedkit.asking.context import fit
+from embedkit.asking.options import Asking
+from embedkit.errors import InvalidInputError
+from embedkit.protocols import Embedder, Generator, SourceGenerator
+from embedkit.ranking.rank import rank_candidates
+from embedkit.types import Answer, Candidate, Excerpt, RankedCandidate, Ranking, Rejection
+from embedkit.types.answers import NOTHING
+
+if TYPE_CHECKING:
+    from embedkit.types import Statement
+
+DEFAULT = "extractive"
+"""The generator where none is named: it needs no model beside the collection's own."""
+READER = "minilm"
+"""What compares sentences where the collection's own embedder would have to be paid for."""
+SCORE: Mapping[str, float] = {"bearing": 1.0}
+"""What answers are ranked by, where nobody says."""
+_SAYS_NOTHING = re.compile(
+    r"\b(?:sources?|passages?|texts?|context|documents?|records?|information)\b[^.]{0,40}"
+    r"\b(?:do|does|did|is|are)(?: not|n['’]t)\b[^.]{0,20}"
+    r"\b(?:say|mention|contain|hold|provide|state|specify|answer|tell|give|include)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Candidates, what they were told, and the excerpts that were in it."""
+
+    candidates: Sequence[Candidate]
+    excerpts: tuple[Excerpt, ...]
+    prompt: str = ""
+    notes: tuple[str, ...] = ()
+    extracts: bool = False
+    """Whether they are made of the excerpts' own sentences on purpose."""
+
+
+def answer(
+    question: str, excerpts: Sequence[Excerpt], asking: Asking, reader: Embedder | None
+) -> Answer:
+    """Answer a question from excerpts, or say that they do not.
+
+    Parameters
+    ----------
+    reader : Embedder or None
+        What compares sentences; None for MiniLM.
+    """
+    spec, generator, embedder = _backends(asking.generator, reader)
+    found = Answer(question, NOTHING, said=False, excerpts=tuple(excerpts), generator=spec)
+    if not excerpts:
+        return replace(found, notes=("no record was found",))
+    found = replace(found, confidence=excerpts[0].score)
+    if found.confidence < asking.least:
+        why = (
+            f"what is nearest bears on the question with a probability of {found.confidence:.2f}, "
+            f"less than {asking.least:g}"
+        )
+        return replace(found, notes=(why,))
+    drawn = _draw(question, excerpts, generator, asking)
+    found = replace(found, excerpts=drawn.excerpts, notes=drawn.notes)
+    if not drawn.candidates:
+        return replace(found, notes=(*drawn.notes, "no answer was found in the passages"))
+    return _chosen(found, drawn, asking, embedder)
+
+
+def _backends(
+    given: str | Generator | None, reader: Embedder | None
+) -> tuple[str, Generator, Embedder]:
+    """Return the generator's spec, itself, and the embedder that reads."""
+    embedder: Embedder = reader or registry.create("embedder", READER)
+    if given is not None and not isinstance(given, str):
+        if not isinstance(given, Generator):
+            raise InvalidInputError(
+                f"expected a spec or a generator, got {type(given).__name__}",
+                do='write generator="extractive", or give an object with generate()',
+            )
+        return given.model_id, given, embedder
+    spec = given or DEFAULT
+    if spec == DEFAULT:  # with the embedder that is loaded already
+        return spec, registry.resolve("generator", DEFAULT)(embedder=embedder), embedder
+    return spec, registry.create("generator", spec), embedder
+
+
+def _draw(
+    question: str, excerpts: Sequence[Excerpt], generator: Generator, asking: Asking
+) -> _Drawn:
+    if isinstance(generator, SourceGenerator):
+        candidates = generator.from_sources(
+            [excerpt.text for excerpt in excerpts],
+            question=question,
+            n=asking.n,
+            most_words=asking.most_words,
+            seed=asking.seed,
+        )
+        return _Drawn(candidates, tuple(excerpts), extracts=True)
+    from embedkit.prompts.library import prompt
+
+    fitted = fit(question, excerpts, prompt("answer"), generator, asking.context)
+    drawn = generator.generate(fitted.rendered.prompt, n=asking.n)
+    return _Drawn(drawn, fitted.excerpts, fitted.rendered.text, fitted.notes)
+
+
+def _chosen(found: Answer, drawn: _Drawn, asking: Asking, embedder: Embedder) -> Answer:
+    """Return the best of the candidates as the answer, or nothing where none can be shown."""
+    citing = Citing(drawn.excerpts, embedder)
+    read = [citing.statements(candidate.text) for candidate in drawn.candidates]
+    plain = [replace(candidate, text=unmarked(candidate.text)) for candidate in drawn.candidates]
+    against = {
+        place: reason
+        for place, (statements, _) in enumerate(read)
+        if (reason := _against(plain[place].text, statements))
+    }
+    ranking = _ranked(found, drawn, plain, against, asking, embedder)
+    notes = (*found.notes, *_notes(read, ranking))
+    silent = sum(bool(_SAYS_NOTHING.search(candidate.text)) for candidate in plain)
+    best = ranking.best
+    if best is None or 2 * silent > len(plain):
+        why = f"none of {len(plain)} answers can be shown: {_reasons(ranking)}"
+        if 2 * silent > len(plain):
+            why = f"{silent} of {len(plain)} answers say that the passages do not"
+        return replace(found, ranking=ranking, notes=(*notes, why))
+    statements = tuple(read[best.place][0])
+    return replace(
+        found,
+        text=_written(statements),
+        said=True,
+        statements=statements,
+        ranking=ranking,
+        notes=notes,
+    )
+
+
+def _written(statements: Sequence[Statement]) -> str:
+    """Return sentences with the numbers of their sources behind them."""
+    parts = []
+    for statement in statements:
+        numbers = ", ".join(map(str, statement.sources))
+        parts.append(f"{statement.text} [{numbers}]" if numbers else statement.text)
+    return " ".join(parts)
+
+
+def _against(text: str, statements: Sequence[Statement]) -> str:
+    """Return why an answer cannot be shown, as far as its sources tell; empty where it can."""
+    if _SAYS_NOTHING.search(text):
+        return "says that the passages do not hold the answer"
+    if statements and not any(statement.sources for statement in statements):
+        return "no sentence of it is supported by a passage"
+    return ""
+
+
+def _ranked(
+    found: Answer,
+    drawn: _Drawn,
+    plain: Sequence[Candidate],
+    against: Mapping[int, str],
+    asking: Asking,
+    embedder: Embedder,
+) -> Ranking:
+    """Rank the candidates, those last that cannot be shown whatever the filters say."""
+    filters = asking.filters
+    if filters == "default" and not drawn.extracts:
+        # To repeat a source is what an answer should do.
+        filters = [row.name for row in registry.rows("filter") if row.name != "copied"]
+
+    def ranked(places: Sequence[int]) -> list[RankedCandidate]:
+        if not places:
+            return []
+        ranking = rank_candidates(
+            "\n\n".join(excerpt.text for excerpt in drawn.excerpts),
+            [plain[place] for place in places],
+            embedder=embedder,
+            score=asking.score or SCORE,
+            filters=filters,
+            question=found.question,
+            prompt=drawn.prompt,
+            most_words=asking.most_words,
+            extracts=range(len(places)) if drawn.extracts else (),
+            generators=[found.generator] * len(places),
+        )
+        return [
+            replace(
+                each,
+                place=places[each.place],
+                merged_into=None if each.merged_into is None else places[each.merged_into],
+            )
+            for each in ranking
+        ]
+
+    shown = ranked([place for place in range(len(plain)) if place not in against])
+    rejected = [
+        replace(
+            each,
+            rank=None,
+            merged_into=None,
+            rejections=(*each.rejections, Rejection("sources", against[each.place])),
+        )
+        for each in ranked(sorted(against))
+    ]
+    return Ranking((*shown, *rejected))
+
+
+def _notes(read: Sequence[tuple[Sequence[Any], Sequence[int]]], ranking: Ranking) -> list[str]:
+    """Say which sources the answer names that there are not."""
+    best = ranking.best
+    invented = read[best.place][1] if best is not None else []
+    if not invented:
+        return []
+    listed = ", ".join(f"[{number}]" for number in invented)
+    return [f"the generator named sources that there are not; left out: {listed}"]
+
+
+def _reasons(ranking: Ranking) -> str:
+    """Return why candidates were rejected, each filter once."""
+    names = dict.fromkeys(rejection.filter for each in ranking for rejection in each.rejections)
+    return ", ".join(names) or "no reason is known"
