@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from embedkit.finetuning.report import FineTuned
     from embedkit.generators.decoding.show import show_decoding
     from embedkit.ranking.rank import rank_candidates
+    from embedkit.summarizing.pipeline import summarize
     from embedkit.types import (
         AdapterMeasure,
         AdapterReport,
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
         WordShare,
     )
     from embedkit.types.audit import Audit
+    from embedkit.types.summaries import Summary
 
 _WHERE = {
     "open": "api",
@@ -132,6 +134,8 @@ _WHERE = {
     "TextClassifier": "classification.estimator",
     "Predictions": "classification.predictions",
     "zero_shot": "classification.zero_shot",
+    "summarize": "summarizing.pipeline",
+    "Summary": "types.summaries",
     "FineTuned": "finetuning.report",
     "rank_candidates": "ranking.rank",
     "show_decoding": "generators.decoding.show",
@@ -220,6 +224,7 @@ __all__ = [
     "SavedAdapter",
     "SearchEvaluation",
     "SearchPlan",
+    "Summary",
     "TextClassifier",
     "Token",
     "TokenChoice",
@@ -249,6 +254,7 @@ __all__ = [
     "rank_candidates",
     "reranker",
     "show_decoding",
+    "summarize",
     "train",
     "zero_shot",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embedkit.chunking.borders import IDEOGRAPH
+from embedkit.ranking.words import count_words
 from embedkit.sentences import sentences
 
 LONGEST = 120
@@ -42,11 +43,6 @@ class Unit:
     words: int
     whole: bool = True
     glued: bool = False
-
-
-def count_words(text: str) -> int:
-    """Return how many words a text has; in scripts without blanks each character is one."""
-    return len(_WORD.findall(text))
 
 
 def units_of(sources: Sequence[str]) -> list[Unit]:

@@ -10,8 +10,9 @@ import embedkit
 from embedkit.errors import InvalidInputError, UnknownBackendError, UnsupportedOperationError
 from embedkit.generators import extractive
 from embedkit.generators.extractive import ExtractiveGenerator
-from embedkit.generators.extracts.units import count_words, units_of
+from embedkit.generators.extracts.units import units_of
 from embedkit.protocols import SourceGenerator
+from embedkit.ranking.words import count_words
 from embedkit.types import Message
 
 FERRY = """The ferry between the two islands stopped on Monday. A storm had broken its rudder.
