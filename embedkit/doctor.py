@@ -160,6 +160,15 @@ def _weights() -> Iterator[Check]:
         yield Check("weights of minilm", "ok", f"{status.detail}, SHA-256 as published")
     else:
         yield Check("weights of minilm", "broken", status.detail, status.remedy)
+    from embedkit.generators.smollm_weights import find_smollm
+
+    status = find_smollm()
+    if status.sha256_ok:
+        yield Check("weights of smollm", "ok", f"{status.detail}, SHA-256 as published")
+    else:
+        # Nothing but the generator of that name needs them.
+        state: State = "broken" if status.sha256_ok is False else "absent"
+        yield Check("weights of smollm", state, status.detail, status.remedy)
 
 
 def _services() -> Iterator[Check]:

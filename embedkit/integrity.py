@@ -39,7 +39,7 @@ class FileDigest:
         """Describe a file."""
         whole = sha256(path)
         size = path.stat().st_size
-        return cls(size, whole, whole if size <= WHOLE else _sample(path, size))
+        return cls(size, whole, whole if size <= WHOLE else sampled(path, size))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FileDigest:
@@ -77,7 +77,7 @@ class FileDigest:
     def _matches(self, path: Path, size: int, thorough: bool) -> bool:
         if thorough or size <= WHOLE:
             return sha256(path) == self.sha256
-        return _sample(path, size) == self.sample
+        return sampled(path, size) == self.sample
 
 
 def sha256(path: Path) -> str:
@@ -86,7 +86,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sample(path: Path, size: int) -> str:
+def sampled(path: Path, size: int) -> str:
+    """Return the SHA-256 of evenly spaced pages of a file of that size."""
     digest = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         for i in range(PAGES):

@@ -109,6 +109,17 @@ class Generator(Protocol):
     supports: ClassVar[frozenset[str]]
     """Which of the sampling parameters it honours; the others are refused."""
 
+    @property
+    def completes(self) -> bool:
+        """Whether a prompt that is a text is gone on from as it stands.
+
+        Else the text is taken as what a user says.
+        """
+
+    # One that knows its own limits has ``context``, the tokens that a prompt and what is written
+    # after it take together at most, and ``count_tokens(prompt)``, which counts those of a prompt.
+    # Those who fit sources into a prompt ask for both with ``getattr``.
+
     def generate(
         self,
         prompt: str | Sequence[Message],

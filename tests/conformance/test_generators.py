@@ -10,6 +10,7 @@ import pytest
 from embedkit import registry
 from embedkit.generators.base import BaseGenerator, Sampling
 from embedkit.generators.echo import EchoGenerator
+from embedkit.generators.smollm_weights import find_smollm
 from embedkit.protocols import Generator
 from embedkit.testing import GENERATOR_CHECKS, check_generator
 from embedkit.testing.generators import check_limit, check_seed, check_stop, check_supports
@@ -21,6 +22,8 @@ NAMES = [row.name for row in registry.rows("generator")]
 VARIANTS = {
     "cohere": ["cohere:command-a-03-2025?base_url={cohere}&requests_per_minute=100000"],
     "openai": ["openai:local-chat?base_url={openai}"],
+    "smollm": ["smollm?max_tokens=20"],
+    "llama": ["llama:{gguf}?max_tokens=20&chat=true"],
 }
 """Specs of each name; one that is not listed is checked as it stands."""
 SPECS = [spec for name in NAMES for spec in VARIANTS.get(name, [name])]
@@ -29,7 +32,7 @@ SPECS = [spec for name in NAMES for spec in VARIANTS.get(name, [name])]
 @pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("spec", SPECS)
 def test_generator(spec: str, check: Check, on_loopback: Callable[[str], str]) -> None:
-    address = on_loopback(spec)
+    address = on_loopback(spec).replace("{gguf}", str(find_smollm(verify=False).path))
     check(lambda: registry.create("generator", address))
 
 

@@ -14,7 +14,7 @@ HEAVY = {
     "annoy", "cohere", "ctranslate2", "duckdb", "httpx", "huggingface_hub", "ir_measures",
     "matplotlib", "numba", "numpy", "pandas", "plotly", "polars", "pyarrow", "pynndescent",
     "safetensors", "scipy", "sentence_transformers", "sklearn", "tantivy", "tokenizers", "torch",
-    "tqdm", "transformers", "turbovec", "usearch",
+    "tqdm", "transformers", "turbovec", "usearch", "xllamacpp",
 }  # fmt: skip
 EXPLAINED = (
     "index", "search", "collections", "cache", "calibrate", "doctor", "evaluate", "runs", "migrate",

@@ -86,7 +86,7 @@ def test_home_of_the_person(bare: Path, tmp_path: Path) -> None:
     ("content", "words"),
     [
         (b'hom = "x"\n', ["embedkit.toml", "'hom'", "did you mean 'home'"]),
-        (b"zzz = 1\n", ["'zzz'", "there are: home, embedder, index, k, mode, format"]),
+        (b"zzz = 1\n", ["'zzz'", "there are: home, embedder, index, generator, k, mode, format"]),
         (b"k = \n", ["embedkit.toml", "line 1"]),
         (b"k = 1\nk = 2\n", ["embedkit.toml", "line 2"]),
         (b"k = 0\n", ["whole number >= 1", "got 0"]),

@@ -17,7 +17,9 @@ def texts(prompt: str = PROMPT, **options: object) -> list[str]:
     return [one.text for one in EchoGenerator().generate(prompt, **options)]  # type: ignore[arg-type]
 
 
-def test_it_is_the_default() -> None:
+def test_a_setting_names_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert embedkit.generator().model_id.startswith("smollm:")
+    monkeypatch.setenv("EMBEDKIT_GENERATOR", "echo")
     assert embedkit.generator().model_id == "echo"
 
 
