@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from embedkit.evaluation.search import evaluate_search
     from embedkit.finetuning.report import FineTuned
     from embedkit.generators.decoding.show import show_decoding
+    from embedkit.prompts.library import prompt, prompt_for, prompt_templates
+    from embedkit.prompts.template import PromptTemplate
     from embedkit.ranking.rank import rank_candidates
     from embedkit.summarizing.pipeline import summarize
     from embedkit.types import (
@@ -111,6 +113,10 @@ _WHERE = {
     "generator": "api",
     "index": "api",
     "reranker": "api",
+    "prompt": "prompts.library",
+    "prompt_for": "prompts.library",
+    "prompt_templates": "prompts.library",
+    "PromptTemplate": "prompts.template",
     "audit_labels": "classification.audit.run",
     "Audit": "types.audit",
     "calibrate": "evaluation.calibrating",
@@ -214,6 +220,7 @@ __all__ = [
     "Portrait",
     "Prediction",
     "Predictions",
+    "PromptTemplate",
     "RankedCandidate",
     "Ranking",
     "Record",
@@ -251,6 +258,9 @@ __all__ = [
     "generator",
     "index",
     "open",
+    "prompt",
+    "prompt_for",
+    "prompt_templates",
     "rank_candidates",
     "reranker",
     "show_decoding",

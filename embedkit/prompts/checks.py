@@ -1,16 +1,23 @@
-"""What an answer has to be: short enough, one of a list, JSON of a shape."""
+"""What an answer has to be: short enough, one of a list, JSON of a shape.
+
+What is asked may hang on an input of the template: ``one_of = "labels"`` asks for one of the labels
+that were given, ``max_words = "words"`` for as many words as were wanted.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from embedkit.errors import MissingDependencyError, TemplateError
+from embedkit.prompts.choices import Choices
 
-_KEYS = {"min_words", "max_words", "max_characters", "one_of", "json", "schema"}
+COUNTS = ("min_words", "max_words", "max_characters")
+_MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
+_KEYS = {"min_words", "max_words", "max_characters", "one_of", "list", "json", "schema"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +48,24 @@ class OutputCheck:
 
     Attributes
     ----------
-    min_words, max_words, max_characters : int or None
-    one_of : tuple of str
-        Compared without case, and without the marks and blanks around.
+    min_words, max_words, max_characters : int, str or None
+        Or the name of the input that holds the number.
+    one_of : tuple of str, or str
+        Compared without case, and without the marks, blanks and words such as ``Label:`` around;
+        the first line that says something counts. Or the name of the input that holds the list.
+    list : bool
+        Whether it is a list: a text a line, or texts between commas. Repeats are passed over.
     json : bool
         Whether it has to be JSON; a fence of three backticks around it is taken off.
     schema : mapping or None
         JSON Schema, draft 2020-12, of that JSON.
     """
 
-    min_words: int | None = None
-    max_words: int | None = None
-    max_characters: int | None = None
-    one_of: tuple[str, ...] = ()
+    min_words: int | str | None = None
+    max_words: int | str | None = None
+    max_characters: int | str | None = None
+    one_of: tuple[str, ...] | str = ()
+    list: bool = False
     json: bool = False
     schema: Mapping[str, Any] | None = field(default=None, hash=False)
 
@@ -69,36 +81,80 @@ class OutputCheck:
             raise TemplateError(f"{where}: expected a table [check], got {body!r}")
         for key, value in body.items():
             _check_entry(key, value, where)
+        one_of = body.get("one_of", ())
         return cls(
             **{
                 **body,
-                "one_of": tuple(map(str, body.get("one_of", ()))),
+                "one_of": one_of if isinstance(one_of, str) else tuple(map(str, one_of)),
                 "json": bool(body.get("json", "schema" in body)),
             }
         )
 
+    def refuse_unknown(self, kinds: Mapping[str, str], where: str) -> None:
+        """Refuse the name of an input that is not there, or holds something else.
+
+        Parameters
+        ----------
+        kinds : mapping of str to str
+            The inputs and their types.
+
+        Raises
+        ------
+        TemplateError
+        """
+        for check, name in self._named().items():
+            kind = "list" if check == "one_of" else "integer"
+            if kinds.get(name) != kind:
+                fitting = ", ".join(each for each, told in kinds.items() if told == kind) or "none"
+                raise TemplateError(
+                    f"{where}: the check {check} asks for {name!r}, which is no input of type "
+                    f"{kind}",
+                    do=f"name one of: {fitting}",
+                )
+
+    def settled(self, values: Mapping[str, Any]) -> OutputCheck:
+        """Return the check with the values of the inputs that it names."""
+        found: dict[str, Any] = {check: values[name] for check, name in self._named().items()}
+        if "one_of" in found:
+            found["one_of"] = tuple(map(str, found["one_of"]))
+        return replace(self, **found) if found else self
+
+    def _named(self) -> dict[str, str]:
+        told = {name: getattr(self, name) for name in (*COUNTS, "one_of")}
+        return {name: value for name, value in told.items() if isinstance(value, str)}
+
     def judge(self, text: str) -> Verdict:
         """Say whether an answer passes, and what it means."""
         told = text.strip()
-        words = len(told.split())
         if not told:
             return Verdict(reason="empty")
-        if self.min_words is not None and words < self.min_words:
-            return Verdict(reason=f"{words} words, expected at least {self.min_words}")
-        if self.max_words is not None and words > self.max_words:
-            return Verdict(reason=f"{words} words, expected at most {self.max_words}")
-        if self.max_characters is not None and len(told) > self.max_characters:
-            return Verdict(reason=f"{len(told)} characters, expected at most {self.max_characters}")
+        reason = self._wrong_size(told)
+        if reason:
+            return Verdict(reason=reason)
         if self.one_of:
             return self._member(told)
+        if self.list:
+            return _listed(told)
         return self._read_json(told) if self.json else Verdict(told)
 
+    def _wrong_size(self, told: str) -> str:
+        words = len(told.split())
+        for count, least, most, unit in (
+            (words, self.min_words, self.max_words, "words"),
+            (len(told), None, self.max_characters, "characters"),
+        ):
+            if isinstance(least, int) and count < least:
+                return f"{count} {unit}, expected at least {least}"
+            if isinstance(most, int) and count > most:
+                return f"{count} {unit}, expected at most {most}"
+        return ""
+
     def _member(self, told: str) -> Verdict:
-        folded = _folded(told)
-        for choice in self.one_of:
-            if _folded(choice) == folded:
-                return Verdict(choice)
-        return Verdict(reason=f"{told[:40]!r} is not one of {', '.join(self.one_of)}")
+        choices = tuple(self.one_of)
+        place = Choices(choices).place(told)
+        if place is None:
+            return Verdict(reason=f"{told[:40]!r} is not one of {', '.join(choices)[:400]}")
+        return Verdict(choices[place])
 
     def _read_json(self, told: str) -> Verdict:
         fenced = re.fullmatch(r"```(?:json)?\s*(.*?)\s*```", told, re.DOTALL | re.IGNORECASE)
@@ -114,6 +170,17 @@ class OutputCheck:
         return Verdict(reason=f"not of the schema: {wrong.message} at {wrong.json_path}")
 
 
+def _listed(told: str) -> Verdict:
+    lines = [line for line in told.splitlines() if line.strip()]
+    parts = lines if len(lines) > 1 else told.split(",")
+    items = (_MARK.sub("", part).strip(" \t\"'.;") for part in parts)
+    unique: dict[str, str] = {}
+    for item in items:
+        if item:
+            unique.setdefault(item.casefold(), item)
+    return Verdict(list(unique.values())) if unique else Verdict(reason="a list of nothing")
+
+
 def _validator(schema: Mapping[str, Any]) -> Any:
     try:
         import jsonschema
@@ -126,20 +193,18 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     return jsonschema.Draft202012Validator(dict(schema))
 
 
-def _folded(text: str) -> str:
-    return re.sub(r"^\W+|\W+$", "", text).casefold()
-
-
 def _check_entry(key: str, value: Any, where: str) -> None:
     if key not in _KEYS:
         raise TemplateError(
             f"{where}: the check {key!r} is not known", do=f"there are: {', '.join(sorted(_KEYS))}"
         )
+    name = isinstance(value, str) and value.isidentifier()
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     right = {
-        "one_of": isinstance(value, list) and len(value) > 1,
+        "one_of": name or (isinstance(value, list) and len(value) > 1),
         "json": isinstance(value, bool),
+        "list": isinstance(value, bool),
         "schema": isinstance(value, Mapping),
-    }.get(key, whole)
+    }.get(key, name or whole)
     if not right:
         raise TemplateError(f"{where}: {value!r} cannot be meant for the check {key!r}")

@@ -13,12 +13,12 @@ from embedkit.integrity import storage_error
 from embedkit.prompts.checks import OutputCheck
 from embedkit.prompts.inputs import parse_variables
 from embedkit.prompts.sandbox import MOST, Source
-from embedkit.prompts.template import FewShot, PromptTemplate
+from embedkit.prompts.template import SEPARATOR, FewShot, PromptTemplate
 
 FENCE = "+++"
 _KEYS = {
     "name", "version", "description", "form", "inputs", "instructions", "messages", "prompt",
-    "examples", "stop", "parameters", "check",
+    "examples", "stop", "parameters", "check", "chat",
 }  # fmt: skip
 
 
@@ -99,7 +99,15 @@ def _made(facts: Mapping[str, Any], where: str, default_name: str) -> PromptTemp
         parameters=_parameters(facts.get("parameters", {}), where),
         check=OutputCheck.parse(facts["check"], where) if "check" in facts else None,
         origin=where,
+        chat=_chat(facts, where, form),
     )
+
+
+def _chat(facts: Mapping[str, Any], where: str, form: str) -> bool:
+    chat = facts.get("chat", False)
+    if not isinstance(chat, bool) or (chat and form != "completion"):
+        raise TemplateError(f"{where}: expected chat = true in a completion only, got {chat!r}")
+    return chat
 
 
 def _messages(facts: Mapping[str, Any], where: str) -> Any:
@@ -147,7 +155,7 @@ def _few_shot(body: Any, where: str, form: str) -> FewShot | None:
         tuple(dict(row) for row in rows),
         Source(_text(body, "shown", at), "an example"),
         Source(_text(body, "answer", at), "the answer of an example") if "answer" in body else None,
-        _text(body, "separator", at, "\n\n"),
+        _text(body, "separator", at, SEPARATOR),
         k,
     )
     for row in made.examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
+from typing import Any
 
 from embedkit.errors import InvalidInputError
 from embedkit.prompts.files import read_template
@@ -11,11 +12,66 @@ from embedkit.prompts.template import PromptTemplate
 
 BUILT_IN = Path(__file__).with_name("builtin")
 ENDINGS = (".toml", ".prompt", ".txt", ".md")
+COMPLETION = "-completion"
+"""Ends the name of a template that says the same to a model that goes on from texts."""
 
 
 def names() -> list[str]:
     """Return the names of the built-in templates, sorted."""
     return sorted(path.stem for path in BUILT_IN.glob("*.toml"))
+
+
+def prompt_templates() -> list[PromptTemplate]:
+    """Return the built-in templates, sorted by name.
+
+    Examples
+    --------
+    >>> "summarize" in [template.name for template in embedkit.prompt_templates()]
+    True
+    """
+    return [prompt(name) for name in names()]
+
+
+def prompt_for(task: str | Path, generator: Any) -> PromptTemplate:
+    """Return the formulation of a task that suits a generator.
+
+    A model that only goes on from texts gets the completion formulation: the template of the same
+    name with ``-completion`` at its end, beside the one that is named. One that also takes a
+    conversation gets it only where that is known to serve small models better (the template says
+    ``chat = true``). All others get the template itself.
+
+    Parameters
+    ----------
+    task : str or Path
+        What :func:`prompt` takes.
+    generator : Generator
+        Its attributes ``completes`` (it goes on from a plain prompt) and ``chats`` (it takes a
+        conversation) are asked; without them it does not complete.
+
+    Raises
+    ------
+    InvalidInputError, SourceNotFoundError, TemplateError
+
+    Examples
+    --------
+    >>> prompt_for("answer", embedkit.generator("echo")).name
+    'answer'
+    """
+    if not getattr(generator, "completes", False):
+        return prompt(task)
+    path = Path(task)
+    beside = f"{path.stem if path.suffix in ENDINGS else path.name}{COMPLETION}"
+    if str(task) in names():
+        other: str | Path = beside
+        there = beside in names()
+    else:
+        other = path.with_name(beside + (path.suffix if path.suffix in ENDINGS else ""))
+        there = other.exists()
+    if not there:
+        return prompt(task)
+    completion = prompt(other)
+    chats = getattr(generator, "chats", False)
+    return completion if completion.chat or not chats else prompt(task)
 
 
 def prompt(name: str | Path) -> PromptTemplate:

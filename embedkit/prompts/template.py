@@ -14,6 +14,8 @@ from embedkit.types import Message
 
 Form = Literal["messages", "completion"]
 Role = Literal["system", "user", "assistant"]
+SEPARATOR = "\n\n"
+"""Stands between the parts of a completion, where the template names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class FewShot:
     examples: tuple[dict[str, Any], ...]
     shown: Source
     answer: Source | None = None
-    separator: str = "\n\n"
+    separator: str = SEPARATOR
     k: int | None = None
 
 
@@ -53,11 +55,14 @@ class Rendered:
         Where an answer ends.
     parameters : mapping
         What else ``generate`` is called with, such as ``temperature``.
+    check : OutputCheck or None
+        What an answer to it has to be.
     """
 
     prompt: tuple[Message, ...] | str
     stop: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    check: OutputCheck | None = None
 
     @property
     def text(self) -> str:
@@ -86,6 +91,8 @@ class PromptTemplate:
         What an answer has to be.
     origin : str
         Where it was read.
+    chat : bool
+        Of a completion: whether it also serves models better that could take messages instead.
 
     Examples
     --------
@@ -104,11 +111,14 @@ class PromptTemplate:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     check: OutputCheck | None = None
     origin: str = ""
+    chat: bool = False
 
     def __post_init__(self) -> None:
-        known = {variable.name for variable in self.inputs}
+        known = {variable.name: variable.kind for variable in self.inputs}
         for _, source in self.messages:
-            _refuse_unknown(source, known, self.origin)
+            _refuse_unknown(source, set(known), self.origin)
+        if self.check is not None:
+            self.check.refuse_unknown(known, self.origin)
 
     def render(
         self, examples: Sequence[Mapping[str, Any]] | None = None, **values: Any
@@ -131,15 +141,17 @@ class PromptTemplate:
         """
         settled = settle(self.inputs, values)
         shots = self._shots(examples)
+        check = self.check.settled(settled) if self.check else None
         filled = [(role, source.fill(settled)) for role, source in self.messages]
         if self.form == "completion":
-            between = self.few_shot.separator if self.few_shot else ""
-            told = [self.few_shot.shown.fill(shot) for shot in shots] if self.few_shot else []
+            between = self.few_shot.separator if self.few_shot else SEPARATOR
+            shown = [self.few_shot.shown.fill(shot) for shot in shots] if self.few_shot else []
             head = [filled[0][1]] if len(filled) > 1 else []
-            prompt = between.join([*head, *told, filled[-1][1]])
-            return Rendered(prompt, self.stop, self.parameters)
+            prompt = between.join([*head, *shown, filled[-1][1]])
+            return Rendered(prompt, self.stop, self.parameters, check)
         turns = [Message(role, text) for role, text in filled]
-        return Rendered((*turns[:-1], *self._turns(shots), turns[-1]), self.stop, self.parameters)
+        told = (*turns[:-1], *self._turns(shots), turns[-1])
+        return Rendered(told, self.stop, self.parameters, check)
 
     def _shots(self, given: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
         if self.few_shot is None:

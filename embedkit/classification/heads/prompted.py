@@ -12,12 +12,13 @@ import numpy as np
 
 from embedkit import registry
 from embedkit.classification.heads.base import BaseHead
-from embedkit.classification.heads.prompts import Answers, answer_tokens, conversation
+from embedkit.classification.heads.prompts import answer_tokens, conversation
 from embedkit.classification.inputs import Inputs
 from embedkit.classification.state import State
 from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError, QuotaError
 from embedkit.indexes.exact import top_k
 from embedkit.managed.addresses import refuse_foreign
+from embedkit.prompts.choices import Choices
 from embedkit.retrieval.diversity import diverse
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class PromptedHead(BaseHead):
         return self._opened
 
     def _scores(self, inputs: Inputs) -> NDArray[np.float64]:
-        generator, answers = self._open(), Answers(self._names)
+        generator, answers = self._open(), Choices(self._names)
         near = self._near(inputs)
 
         def ask(place: int) -> NDArray[np.float64] | EmbedkitError:
@@ -217,7 +218,7 @@ class PromptedHead(BaseHead):
             self._tells_logprobs = False
             return generator.generate(prompt, n=self.n, **options)
 
-    def _votes(self, said: list[Candidate], answers: Answers) -> NDArray[np.float64]:
+    def _votes(self, said: list[Candidate], answers: Choices) -> NDArray[np.float64]:
         """Return how many candidates are each label, each by how probable the model found it."""
         votes = np.zeros(self.n_classes)
         for candidate in said:

@@ -10,7 +10,8 @@ from embedkit.errors import InvalidInputError, SourceNotFoundError, TemplateErro
 from embedkit.prompts.checks import OutputCheck
 from embedkit.prompts.files import parse_template, read_template
 from embedkit.prompts.inputs import Variable, settle
-from embedkit.prompts.library import names, prompt
+from embedkit.prompts.library import COMPLETION as ENDING
+from embedkit.prompts.library import names, prompt, prompt_for
 
 LETTER = """
 name = "letter"
@@ -97,6 +98,62 @@ def test_every_choice_of_a_built_in_template_can_be_made() -> None:
             assert len(told) == len(variable.choices)
 
 
+@pytest.mark.parametrize("name", [name for name in names() if name.endswith(ENDING)])
+def test_a_completion_takes_what_its_task_takes(name: str) -> None:
+    task = prompt(name.removesuffix(ENDING))
+    told = [(v.name, v.kind, v.default, v.choices) for v in prompt(name).inputs]
+    assert told == [(v.name, v.kind, v.default, v.choices) for v in task.inputs]
+    assert prompt(name).form == "completion"
+
+
+class Model:
+    def __init__(self, **facts: bool) -> None:
+        self.__dict__.update(facts)
+
+
+def test_a_task_is_formulated_for_the_generator() -> None:
+    assert prompt_for("keywords", generator("echo")).name == "keywords"
+    assert prompt_for("keywords", Model(completes=False)).name == "keywords"
+    assert prompt_for("keywords", Model(completes=True)).name == "keywords-completion"
+    assert prompt_for("keywords", Model(completes=True, chats=True)).name == "keywords-completion"
+    assert prompt_for("summarize", Model(completes=True)).name == "summarize-completion"
+    assert prompt_for("summarize", Model(completes=True, chats=True)).name == "summarize"
+
+
+def test_a_task_of_a_file_is_formulated_for_the_generator(tmp_path: Path) -> None:
+    task = tmp_path / "letter.toml"
+    task.write_text(LETTER)
+    assert prompt_for(task, Model(completes=True)).name == "letter"
+    (tmp_path / "letter-completion.toml").write_text(COMPLETION)
+    assert prompt_for(task, Model(completes=True)).name == "letter-completion"
+    assert prompt_for(task, Model(completes=True, chats=True)).name == "letter"
+    assert prompt_for(task, Model()).name == "letter"
+
+
+def test_a_check_may_hang_on_an_input() -> None:
+    text = LETTER.replace("max_words = 5", 'max_words = "most"\none_of = "labels"')
+    text += '[inputs.most]\ntype = "integer"\n[inputs.labels]\ntype = "list"\n'
+    check = parse_template(text, "x").render(text="t", most=2, labels=["yes", "no"]).check
+    assert check is not None
+    assert check.judge("Label: YES").value == "yes"
+    assert check.judge("yes it is").reason == "3 words, expected at most 2"
+    assert check.judge("maybe").reason == "'maybe' is not one of yes, no"
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        ('max_words = "brief"', "asks for 'brief', which is no input of type integer"),
+        ('one_of = "text"', "asks for 'text', which is no input of type list"),
+        ('max_words = "mst"', "'mst'"),
+        ('max_words = "3 words"', "cannot be meant"),
+    ],
+)
+def test_a_check_on_no_input(check: str, told: str) -> None:
+    with pytest.raises(TemplateError, match=told):
+        parse_template(LETTER.replace("max_words = 5", check), "letter.toml")
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -113,6 +170,7 @@ def test_every_choice_of_a_built_in_template_can_be_made() -> None:
         (('{ q = "two", a = "2" }', '{ q = "two" }'), "'a' is undefined"),
         (("{{ text }}", "{{ text"), "line 1 of the prompt"),
         (("[parameters]", "[parameters"), "not TOML"),
+        (('version = "2"', "chat = true"), "chat = true in a completion only"),
     ],
 )
 def test_what_is_no_template(change: tuple[str, str], told: str) -> None:
@@ -183,6 +241,9 @@ def test_values_of_another_type(kind: Any, given: Any) -> None:
     [
         ({"max_words": 2}, " two words ", "two words"),
         ({"one_of": ["Yes", "No"]}, "**yes.**", "Yes"),
+        ({"one_of": ["Yes", "No"]}, "Answer: no\nbecause", "No"),
+        ({"list": True}, "bread, yeast, Bread, dough.", ["bread", "yeast", "dough"]),
+        ({"list": True}, "1. bread, fresh\n2) yeast\n- dough", ["bread, fresh", "yeast", "dough"]),
         ({"json": True}, "```json\n[1]\n```", [1]),
         ({"schema": {"type": "array", "items": {"type": "string"}}}, '["a"]', ["a"]),
     ],
@@ -201,6 +262,7 @@ def test_answers_that_pass(check: dict[str, Any], answer: str, value: Any) -> No
         ({"one_of": ["Yes", "No"]}, "maybe", "'maybe' is not one of Yes, No"),
         ({"json": True}, "[1", "not JSON"),
         ({"schema": {"type": "array", "items": {"type": "string"}}}, "[1]", "not of the schema"),
+        ({"list": True}, " , ,", "a list of nothing"),
         ({}, "  ", "empty"),
     ],
 )
