@@ -12,6 +12,8 @@ from embedkit.types.decoding import Decoding
 
 SHOWN = 20
 """Tokens of a step that are shown."""
+MOST = 24
+"""Steps where nothing limits them: a whole text is more than anybody looks at."""
 
 
 class DecodingBase(BaseGenerator):
@@ -43,8 +45,10 @@ class DecodingBase(BaseGenerator):
 
         Parameters
         ----------
-        prompt, temperature, top_k, top_p, max_tokens, stop, seed
+        prompt, temperature, top_k, top_p, stop, seed
             As of :meth:`generate`.
+        max_tokens : int or None
+            Tokens, and so steps, at most. None is 24.
         shown : int
             How many of the likeliest tokens a step shows, at least 1.
 
@@ -56,6 +60,9 @@ class DecodingBase(BaseGenerator):
         if not isinstance(shown, int) or isinstance(shown, bool) or shown < 1:
             raise InvalidInputError(f"expected shown to be a whole number >= 1, got {shown!r}")
         messages = check_prompt(prompt)
+        if max_tokens is None and "max_tokens" in self.supports:
+            max_tokens = MOST
         sampling = Sampling(1, temperature, top_k, top_p, max_tokens, check_stop(stop), seed)
         self._check_sampling(sampling)
-        return self._decode(messages, sampling, shown)
+        whole = self.completes and isinstance(prompt, str)
+        return self._decode(prompt if whole else messages, sampling, shown)

@@ -158,7 +158,8 @@ def _tempered(logprobs: NDArray[np.float64], temperature: float) -> NDArray[np.f
         shares = np.zeros(len(logprobs))
         shares[int(np.argmax(raised))] = 1.0
         return shares
-    shares = np.exp(raised / temperature)
+    with np.errstate(over="ignore"):  # what is that unlikely is nothing
+        shares = np.exp(raised / temperature)
     whole: NDArray[np.float64] = shares / shares.sum()
     return whole
 

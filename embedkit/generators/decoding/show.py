@@ -32,8 +32,10 @@ def show_decoding(
     prompt : str or sequence of Message
     generator : str or Generator
         A spec, such as ``"smollm"``, or a generator; one that runs on this machine.
-    temperature, top_k, top_p, max_tokens, stop, seed
+    temperature, top_k, top_p, stop, seed
         As of ``generate``.
+    max_tokens : int, optional
+        Tokens, and so steps, at most; 24 where it is not given.
     shown : int
         How many of the likeliest tokens of each step are shown.
 
