@@ -138,20 +138,22 @@ def _candidates(
     logprobs: bool,
 ) -> int:
     from embedkit.generators.drawing import draw
-
-    from embedkit.protocols import DecodingGenerator
     from embedkit_cli.candidates import candidate_rows, describe_candidates, describe_facts
     from embedkit_cli.output import emit
 
-    # Those that can show their decoding have the log-probabilities at no cost; a service is only
-    # asked for them where they are wanted, since not every one has them.
-    wanted = logprobs or isinstance(generator, DecodingGenerator)
-    with Progress("candidates") as progress:
-        drawn = draw(generator, prompt, many, logprobs=wanted, progress=progress.show, **asked)
+    with Progress("tokens") as progress:
+        drawn = draw(
+            generator,
+            prompt,
+            many,
+            logprobs=True if logprobs else None,
+            progress=progress.of_generator(),
+            **asked,
+        )
     for failure in drawn.failures:
         say(f"a candidate failed: {failure}")
     found = drawn.candidates
-    form = _form(session, len(found))
+    form = _form(session, many)
     if form == "text":
         _texts([candidate.text for candidate in found])
         if len(found) == 1 and is_terminal(sys.stdout):
