@@ -73,7 +73,7 @@ def _tokens(candidate: Candidate) -> list[str]:
 
     # What is to stay together on a line must not hold the blank that lines break at.
     pairs = [
-        f"{visible(t.text).replace(' ', '␣')}\N{NO-BREAK SPACE}{t.logprob:.2f}"
+        f"{visible(t.text).replace(' ', '␣')}\N{NO-BREAK SPACE}{round(t.logprob, 2) + 0.0:.2f}"
         for t in candidate.tokens or ()
     ]
     room = terminal_width() - 2

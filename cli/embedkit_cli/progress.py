@@ -30,6 +30,21 @@ class Progress:
             self.show = self._show
         return self
 
+    def of_generator(self) -> Callable[[Any], None] | None:
+        """Return what a generator tells how far it is with its candidates; None as ``show``."""
+        if self.show is None:
+            return None
+
+        def take(told: Any) -> None:
+            if told.to_read and told.read is not None and told.read < told.to_read:
+                self._show("reading", told.read, told.to_read)
+            elif told.written is not None:
+                self._show("writing", told.written, 0)
+            else:
+                self._show("candidates", told.finished, told.n)
+
+        return take
+
     def _show(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:
             from tqdm import tqdm

@@ -22,6 +22,10 @@ COMMANDS = {
         "embedkit_cli.commands.classify:classify",
         "Label texts by classifiers that you train.",
     ),
+    "generate": (
+        "embedkit_cli.commands.generate:generate",
+        "Write what goes on from a prompt.",
+    ),
     "evaluate": (
         "embedkit_cli.commands.evaluate:evaluate",
         "How good it is, measured on your own data.",

@@ -64,5 +64,5 @@ class DecodingBase(BaseGenerator):
             max_tokens = MOST
         sampling = Sampling(1, temperature, top_k, top_p, max_tokens, check_stop(stop), seed)
         self._check_sampling(sampling)
-        whole = self.completes and isinstance(prompt, str)
-        return self._decode(prompt if whole else messages, sampling, shown)
+        asked = prompt if self.completes and isinstance(prompt, str) else messages
+        return self._decode(asked, sampling, shown)

@@ -1,0 +1,210 @@
+"""``embedkit generate``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from embedkit_cli.root import cli
+from embedkit_cli.text import width
+
+PROMPT = "to be or not to be"
+ECHO = ("--generator", "echo")
+
+Run = Callable[..., Result]
+
+
+def test_one_candidate_is_the_text(run: Run) -> None:
+    assert run("generate", PROMPT, *ECHO).stdout == f"{PROMPT}\n"
+
+
+def test_several_are_a_line_each(run: Run) -> None:
+    lines = run("generate", PROMPT, *ECHO, "-n", "3").stdout.splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == len({row["text"] for row in rows}) == 3
+    assert all(sorted(row["text"].split()) == sorted(PROMPT.split()) for row in rows)
+    assert rows[0] | {"mean_logprob": 0} == {
+        "text": PROMPT,
+        "finish_reason": "stop",
+        "prompt_tokens": 6,
+        "completion_tokens": 6,
+        "mean_logprob": 0,
+    }
+    # Six words, then five, and so on: log(6!) / 6.
+    assert rows[0]["mean_logprob"] == pytest.approx(-1.09654, abs=1e-5)
+
+
+def test_formats(run: Run, data: Callable[..., Any]) -> None:
+    assert data("generate", PROMPT, *ECHO)["text"] == PROMPT
+    assert data("generate", PROMPT, *ECHO, "-n", "2")[0]["text"] == PROMPT
+    printed = run("generate", PROMPT, *ECHO, "--format", "csv").stdout
+    rows = list(csv.DictReader(printed.splitlines()))
+    assert rows[0]["text"] == PROMPT
+    both = run("generate", PROMPT, *ECHO, "-n", "2", "--format", "text", "--seed", "0").stdout
+    assert both.startswith(f"{PROMPT}\n\n")
+    table = run("generate", PROMPT, *ECHO, "--max-tokens", "2", "--format", "table").stdout
+    assert table == "1  length, 2 tokens, 6 in the prompt, mean log-probability -1.701\nto be\n"
+
+
+def test_logprobs_come_with_each_token(run: Run, data: Callable[..., Any]) -> None:
+    row = data("generate", "one two", *ECHO, "--logprobs")
+    assert [text for text, _ in row["tokens"]] == ["one", " two"]
+    assert [logprob for _, logprob in row["tokens"]] == pytest.approx([-0.6931, 0], abs=1e-4)
+    assert "tokens" not in data("generate", "one two", *ECHO)
+    table = run("generate", "one two", *ECHO, "--logprobs", "--format", "table").stdout
+    assert "one\N{NO-BREAK SPACE}-0.69  ␣two\N{NO-BREAK SPACE}0.00" in table
+
+
+def test_parameters_reach_the_generator(run: Run) -> None:
+    assert run("generate", PROMPT, *ECHO, "--max-tokens", "2").stdout == "to be\n"
+    assert run("generate", PROMPT, *ECHO, "--stop", "not").stdout == "to be or \n"
+    assert run("generate", "a\nb", *ECHO, "--stop", "\\n").stdout == "a\n"
+    seeded = run("generate", PROMPT, *ECHO, "--seed", "3").stdout
+    assert seeded != f"{PROMPT}\n"
+    assert run("generate", PROMPT, *ECHO, "--seed", "3", "--temperature", "0").stdout == (
+        f"{PROMPT}\n"
+    )
+    told = run("generate", "one", *ECHO, "--system", "two three", "--format", "json").stdout
+    assert json.loads(told)["prompt_tokens"] == 3
+
+
+def test_the_prompt_is_read_from_stdin(run: Run) -> None:
+    assert run("generate", "-", *ECHO, stdin="one two\n").stdout == "one two\n"
+    assert run("generate", "-", *ECHO, "--stop", "\\n", stdin="one\ntwo\n").stdout == "one\n"
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", "-"])
+def test_an_empty_prompt_is_misuse(run: Run, prompt: str) -> None:
+    result = run("generate", prompt, *ECHO, stdin=" \n", code=2)
+    assert "expected a prompt, got nothing" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([PROMPT, "--generator", "ecko"], "did you mean 'echo'?"),
+        ([PROMPT, *ECHO, "--top-k", "3"], "echo does not know top_k; leave it out; it honours"),
+        ([PROMPT, *ECHO, "-n", "0"], "expected n to be a whole number >= 1, got 0"),
+        ([PROMPT, *ECHO, "--temperature", "-1"], "expected temperature"),
+        ([PROMPT, *ECHO, "--temperature", "nan"], "expected temperature"),
+        ([PROMPT, *ECHO, "--system", " "], "expected --system to tell something"),
+        ([PROMPT, *ECHO, "--stop", ""], "stop sequences"),
+        ([PROMPT, *ECHO, "--show-tokens", "-n", "2"], "leave -n out"),
+        ([PROMPT, *ECHO, "--show-tokens", "--logprobs"], "leave one of them out"),
+        ([PROMPT, *ECHO, "--choices", "2"], "add it"),
+        ([PROMPT, *ECHO, "--force"], "--html FILE"),
+        ([PROMPT, *ECHO, "--html", "nowhere/x.html"], "there is no folder"),
+        ([PROMPT, *ECHO, "--html", "."], "got the folder"),
+        ([], "Missing argument"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(run: Run, words: list[str], said: str) -> None:
+    result = CliRunner().invoke(cli, ["generate", *words], prog_name="embedkit")
+    assert result.exit_code in (1, 2)
+    assert said.lower() in result.stderr.lower()
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_a_generator_that_tells_nothing_is_refused(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CO_API_KEY", "some-key")
+    result = run("generate", PROMPT, "--generator", "cohere:x", "--show-tokens", code=1)
+    assert "cohere:x does not tell which tokens it chooses from; take" in result.stderr
+
+
+def test_the_setting_names_the_generator(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDKIT_GENERATOR", "echo")
+    assert run("generate", PROMPT).stdout == f"{PROMPT}\n"
+
+
+def test_steps_are_shown_with_the_token_that_was_drawn(run: Run) -> None:
+    words = ("generate", "one two", *ECHO, "--show-tokens", "--format", "table")
+    assert run(*words).stdout.splitlines() == [
+        "echo: temperature 1; seed 0",
+        "",
+        " 1 one          model",
+        "▸ one           0.500  ████████████",
+        "  ␣two          0.500  ████████████",
+        "",
+        " 2 ␣two         model",
+        "▸ ␣two          1.000  ████████████████████████",
+        "",
+        "text  (stop)",
+        "one two",
+    ]
+
+
+def test_fewer_choices_count_the_others(run: Run) -> None:
+    words = ("generate", PROMPT, *ECHO, "--show-tokens", "--format", "table", "--choices", "1")
+    lines = run(*words, "--max-tokens", "1").stdout.splitlines()
+    assert lines[3:5] == ["▸ to            0.167  ████", "  5 more        0.833"]
+
+
+def test_steps_as_data(run: Run, data: Callable[..., Any]) -> None:
+    words = ("generate", "one two", *ECHO, "--show-tokens", "--seed", "1")
+    whole = data(*words)
+    assert whole["text"] == "two one"
+    assert whole["steps"][0]["choices"][1] == {
+        "text": "two", "probability": 0.5, "tempered": 0.5, "left": 0.5, "cut": "", "drawn": True,
+    }  # fmt: skip
+    lines = run(*words).stdout.splitlines()
+    assert [json.loads(line) for line in lines] == whole["steps"]
+    rows = list(csv.DictReader(run(*words, "--format", "csv").stdout.splitlines()))
+    assert [(row["step"], row["drawn"]) for row in rows] == [
+        ("1", "false"), ("1", "true"), ("2", "true"),
+    ]  # fmt: skip
+
+
+def test_text_of_one_that_is_shown_is_the_text(run: Run) -> None:
+    words = ("generate", PROMPT, *ECHO, "--show-tokens", "--format", "text")
+    assert run(*words).stdout == f"{PROMPT}\n"
+
+
+def test_a_page_is_written_and_not_written_over(run: Run, work: Path) -> None:
+    first = run("generate", "one <b>two", *ECHO, "--html", "page.html")
+    assert first.stdout == "one <b>two\n"
+    assert first.stderr == "embedkit: wrote page.html\n"
+    page = (work / "page.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;two" in page
+    assert "<b>two" not in page
+    again = run("generate", "three", *ECHO, "--html", "page.html", code=2)
+    assert "write over it with --force" in again.stderr
+    assert (work / "page.html").read_text(encoding="utf-8") == page
+    run("generate", "three", *ECHO, "--html", "page.html", "--force")
+    assert "three" in (work / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    runner = CliRunner(env={"COLUMNS": str(columns)})
+    prompt = "東京都は日本の首都です a\x1b[31mb supercalifragilisticexpialidocious \u202egnp end"
+    words = ["generate", prompt, *ECHO, "--show-tokens", "--format", "table", "--temperature", "0"]
+    result = runner.invoke(cli, words, prog_name="embedkit", color=False)
+    assert result.exit_code == 0, result.stderr
+    steps = result.stdout.partition("\ntext")[0]
+    assert all(width(line) <= columns for line in steps.splitlines())
+    assert "\x1b" not in steps
+    assert "\u202e" not in steps
+    assert "\\u202egnp" in steps or columns == 40
+
+
+def test_colours_mark_what_is_drawn_and_what_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["generate", "one two", *ECHO, "--show-tokens", "--format", "table"]
+    cold = [*words, "--temperature", "0"]
+    coloured = CliRunner().invoke(cli, cold, prog_name="embedkit", color=True).stdout
+    assert "\x1b[2m\x1b[9m␣two" in coloured, "dim and struck"
+    assert "\x1b[32m\x1b[1mone" in coloured
+    plain = CliRunner().invoke(cli, [*cold, "--no-color"], prog_name="embedkit", color=True).stdout
+    assert "\x1b" not in plain
+    assert "temp." in plain, "the reason is told without colours"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert CliRunner().invoke(cli, cold, prog_name="embedkit", color=True).stdout == plain
