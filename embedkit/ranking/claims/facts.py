@@ -145,13 +145,19 @@ class Facts:
 
     @cached_property
     def initials(self) -> str:
-        """The first letters of the words in their order, small words left out."""
-        return "".join(
-            "".join(part[0] for part in parts(token.text) if part not in _SKIPPED)
-            if token.kind == "word"
-            else " "
-            for token in self.tokens
-        )
+        """The first letters of the words in their order, small words left out.
+
+        A blank stands where a sentence or a part of it ends: no acronym reaches across.
+        """
+        found = []
+        last = 0
+        for token in self.tokens:
+            if self.text[last : token.start].strip(" -\u00a0\n") or token.kind != "word":
+                found.append(" ")
+            last = token.end
+            if token.kind == "word":
+                found.extend(part[0] for part in parts(token.text) if part not in _SKIPPED)
+        return "".join(found)
 
     @cached_property
     def acronyms(self) -> frozenset[str]:
@@ -170,8 +176,11 @@ class Facts:
             for length in range(max(_STEM, len(word) - _ENDINGS), len(word) + 1)
         )
 
-    def holds_word(self, word: str) -> bool:
-        """Whether a name of one word stands in the text, as it is, in parts or as a plural."""
+    def holds_word(self, word: str, coined: bool = False) -> bool:
+        """Whether a name of one word stands in the text, as it is, in parts or as a plural.
+
+        Where it is coined, an abbreviation must stand there itself; else its words may, too.
+        """
         name = plain(word)
         if name in self.words or squeezed(word) in self.joined:
             return True
@@ -182,14 +191,14 @@ class Facts:
         cut = parts(word)
         if len(cut) > 1 and all(part in self.words or part in _SKIPPED for part in cut):
             return True
-        return self._holds_otherwise(word, name)
+        return self._holds_otherwise(word, name, coined)
 
     def _shares_stem(self, name: str) -> bool:
         """Whether a word of the text differs in its ending alone, as names do in many languages."""
         shortest = max(_STEM, len(name) - _ENDINGS)
         return any(name[:length] in self._stems for length in range(len(name), shortest - 1, -1))
 
-    def _holds_otherwise(self, word: str, name: str) -> bool:
+    def _holds_otherwise(self, word: str, name: str, coined: bool) -> bool:
         """Whether a month, a Roman number or an acronym stands in the text in another form."""
         month, day = MONTHS.get(name), WEEKDAYS.get(name)
         if month is not None and any(r[1] == month for date in self.dates for r in date.readings):
@@ -203,7 +212,9 @@ class Facts:
             return True
         if name in _ROMAN and _ROMAN[name] in self.values:
             return True
-        return is_acronym(word) and self._spells_out(squeezed(word).removesuffix("s"))
+        return (
+            is_acronym(word) and not coined and self._spells_out(squeezed(word).removesuffix("s"))
+        )
 
     def _spells_out(self, acronym: str) -> bool:
         """Whether words of the text begin with the letters of an acronym, one after the other."""
@@ -228,7 +239,13 @@ class Facts:
             return True
         if number.rounded:
             return any(_rounds(value, number) for value in self.values)
-        return not number.values and fold(number.text) in fold(self.text)
+        return not number.values and self._holds_code(number.text)
+
+    def _holds_code(self, code: str) -> bool:
+        """Whether a number that is a name stands in the text: 3D may be three-dimensional."""
+        if code[-1] == "D" and code[:-1].isdigit() and "dimensional" in self.words:
+            return int(code[:-1]) in self.values
+        return fold(code) in self._folded
 
     def holds_date(self, date: Date) -> bool:
         """Whether a date of the text says at least as much, and nothing else."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from embedkit.ranking.claims.facts import Facts, is_acronym
@@ -18,8 +19,11 @@ _TITLES = frozenset(
     """.split()  # noqa: SIM905
 )
 """Ways to address somebody: no part of the name."""
-_OPENS = re.compile(r"[:;\"“„«‘(\[•*#>|–—-]\s*$|(?:^|\s)['’]$|[.!?…]['\"”’)\]]*\s+$|\n\s*$")
+_LINE = re.compile(r"\n[\s\-•*#>|–—\d.)]*['\"“„«‘(\[*]*$")
+_COLON = re.compile(r":\s*['\"“„«‘(\[*]*$")
 """What stands before a word that may have its capital from its place."""
+_BEFORE = 12
+"""Characters before a word that are looked at."""
 _TITLED = 0.7
 """Share of words with capitals from which on a sentence is a title, whose capitals say nothing."""
 _LEAST_TITLED = 4
@@ -50,93 +54,107 @@ def unheld_names(
     (first, last, word)
         The first and the last word of the name, and the first word that is not held.
     """
-    german = facts.language.name == "German"
-    small = FUNCTION_WORDS["English"] | FUNCTION_WORDS.get(facts.language.name, frozenset())
-    titled = not german and _is_titled(sentence, small)
-    for run in _runs(text, sentence, small, taken):
-        missing = [
-            token
-            for place, token in enumerate(run)
-            if _is_claimed(text, run, place, facts, titled, german)
-            and not facts.holds_word(token.text)
+    reader = _Reader(text, sentence, facts)
+    for run in reader.runs(taken):
+        missing = reader.missing(run)
+        if missing is not None:
+            yield run[0], run[-1], missing
+
+
+class _Reader:
+    """Reads the names of a sentence, and asks the facts for them."""
+
+    def __init__(self, text: str, sentence: Sequence[Token], facts: Facts) -> None:
+        self.text = text
+        self.sentence = sentence
+        self.facts = facts
+        self.german = facts.language.name == "German"
+        self.small = small_words(facts.language.name)
+        self.titled = not self.german and self._is_titled()
+
+    def runs(self, taken: Sequence[tuple[int, int]]) -> list[list[Token]]:
+        """Return the words written like names, those that follow each other together."""
+        found: list[list[Token]] = []
+        last: Token | None = None
+        for token in self.sentence:
+            inside = any(start <= token.start < end for start, end in taken)
+            if token.kind != "word" or inside or not self._is_name(token):
+                last = None
+                continue
+            if last is not None and self.text[last.end : token.start] in (" ", "\u00a0", ". "):
+                found[-1].append(token)
+            else:
+                found.append([token])
+            last = token
+        return found
+
+    def missing(self, run: Sequence[Token]) -> Token | None:
+        """Return the first word of a name that the facts do not hold, None if they hold it all."""
+        for place, token in enumerate(run):
+            coined = self._is_coined(token)
+            if self._is_claimed(run, place) and not self.facts.holds_word(token.text, coined):
+                return None if _expands_acronym(run, self.facts) else token
+        return None if self.titled or self.german else _mixed(run, self.facts)
+
+    def _is_name(self, token: Token) -> bool:
+        """Whether a word is written like a name: with a capital anywhere, or as a code."""
+        word = token.text
+        if len(word.rstrip(".")) < 2 or (word.islower() and not is_code(token)):
+            return False
+        name = plain(word)
+        if name in _TITLES or name.rstrip(".") in _TITLES:
+            return False
+        if is_acronym(word):
+            return True
+        return name not in self.small and parts(word)[:1] != ("i",)
+
+    def _is_coined(self, token: Token) -> bool:
+        """Whether an abbreviation is introduced: ``multi-task learning (MTL)``."""
+        around = self.text[token.start - 1 : token.start] + self.text[token.end : token.end + 1]
+        return around == "()" and is_acronym(token.text)
+
+    def _is_titled(self) -> bool:
+        """Whether it is a title, in which words begin with capitals for no other reason."""
+        told = [
+            token.text
+            for token in self.sentence[1:]
+            if token.kind == "word" and plain(token.text) not in self.small and not is_code(token)
         ]
-        if missing and _expands_acronym(run, facts):
-            continue
-        if missing:
-            yield run[0], run[-1], missing[0]
-        elif not titled and not german:
-            mixed = _mixed(run, facts)
-            if mixed is not None:
-                yield run[0], run[-1], mixed
+        capitals = sum(word[0].isupper() and word[1:].islower() for word in told)
+        return len(told) >= _LEAST_TITLED and capitals >= _TITLED * len(told)
+
+    def _is_claimed(self, run: Sequence[Token], place: int) -> bool:
+        """Whether a capital says that a word is a name, and not where it stands."""
+        token = run[place]
+        word = token.text
+        if is_code(token) or not (word[0].isupper() and word[1:].islower()):
+            return True  # SmolLM, BERT, iPhone
+        if self.german and len(run) == 1:
+            return False
+        before = self.text[max(0, token.start - _BEFORE) : token.start]
+        if self.titled or _COLON.search(before):
+            return not _ORDINARY.search(plain(word))
+        if place or not (token.start == self.sentence[0].start or _LINE.search(before)):
+            return True
+        return len(run) > 1 and self._belongs(word, run[1].text)
+
+    def _belongs(self, first: str, second: str) -> bool:
+        """Whether the first word of a sentence is part of the name behind it.
+
+        It is where the source, too, has a word with a capital before that name: the source says
+        Barack Obama, the sentence begins with Michelle Obama.
+        """
+        _, before = self.facts.pairs
+        follows = plain(second)
+        if follows not in before or follows in self.facts.lower:
+            return False
+        return not _ORDINARY.search(plain(first))
 
 
-def _runs(
-    text: str,
-    sentence: Sequence[Token],
-    small: frozenset[str],
-    taken: Sequence[tuple[int, int]],
-) -> list[list[Token]]:
-    """Return the words with capitals, those that follow each other together."""
-    found: list[list[Token]] = []
-    last: Token | None = None
-    for token in sentence:
-        inside = any(start <= token.start < end for start, end in taken)
-        if token.kind != "word" or inside or not _is_name(token, small):
-            last = None
-            continue
-        if last is not None and text[last.end : token.start] in (" ", "\u00a0", ". "):
-            found[-1].append(token)
-        else:
-            found.append([token])
-        last = token
-    return found
-
-
-def _is_name(token: Token, small: frozenset[str]) -> bool:
-    """Whether a word is written like a name: with a capital anywhere, or as a code."""
-    word = token.text
-    if len(word.rstrip(".")) < 2 or (word.islower() and not is_code(token)):
-        return False
-    name = plain(word)
-    if name in _TITLES or name.rstrip(".") in _TITLES:
-        return False
-    if name in small and not (is_acronym(word) and len(word) > 1):
-        return False
-    return parts(word)[:1] != ("i",) or is_acronym(word)
-
-
-def _is_titled(sentence: Sequence[Token], small: frozenset[str]) -> bool:
-    """Whether a sentence is a title, in which words begin with capitals for no other reason."""
-    told = [
-        token.text
-        for token in sentence[1:]
-        if token.kind == "word" and plain(token.text) not in small and not is_code(token)
-    ]
-    plain_capitals = sum(word[0].isupper() and word[1:].islower() for word in told)
-    return len(told) >= _LEAST_TITLED and plain_capitals >= _TITLED * len(told)
-
-
-def _is_claimed(
-    text: str, run: Sequence[Token], place: int, facts: Facts, titled: bool, german: bool
-) -> bool:
-    """Whether a capital says that a word is a name, and not where it stands."""
-    token = run[place]
-    word = token.text
-    if is_code(token) or not (word[0].isupper() and word[1:].islower()):
-        return True  # SmolLM, BERT, iPhone
-    if german and len(run) == 1:
-        return False
-    if titled:
-        return not _ORDINARY.search(plain(word))
-    if place or not _OPENS.search(text[max(0, token.start - 4) : token.start] or "\n"):
-        return True
-    if len(run) == 1:
-        return False
-    # The first word of a sentence before a name: part of it where the source, too, has a word
-    # with a capital before that name, as in "Barack Obama".
-    _, before = facts.pairs
-    follows = plain(run[1].text)
-    return follows in before and follows not in facts.lower and not _ORDINARY.search(plain(word))
+@lru_cache(maxsize=16)
+def small_words(language: str) -> frozenset[str]:
+    """Return the small words of English and of a language."""
+    return FUNCTION_WORDS["English"] | FUNCTION_WORDS.get(language, frozenset())
 
 
 def _expands_acronym(run: Sequence[Token], facts: Facts) -> bool:
@@ -151,7 +169,9 @@ def _mixed(run: Sequence[Token], facts: Facts) -> Token | None:
     after, before = facts.pairs
     for left, right in pairwise(run):
         first, second = plain(left.text), plain(right.text)
-        if first in facts.lower or second in facts.lower or is_acronym(left.text):
+        if not (first.isalpha() and second.isalpha()) or is_acronym(left.text):
+            continue
+        if first in facts.lower or second in facts.lower:
             continue
         if (
             first in after

@@ -115,6 +115,8 @@ def _written(text: str, found: Sequence[Token], i: int, english: bool, listed: l
     values = read(digits, english)
     if token.tail in ATTACHED:
         values = _times(values, ATTACHED[token.tail])
+    elif token.tail.isupper():
+        values = ()  # a name, such as 3D, that no 3 alone supports
     elif not token.tail:
         following = _next_word(text, found, i)
         if following in SPELLED:
