@@ -199,6 +199,11 @@ ROWS: tuple[Row, ...] = (
         "how much it bears on the question, in meaning and in words", ("numpy",),
     ),
     Row(
+        "ranker", "faithfulness",
+        "embedkit.ranking.rankers.faithfulness:FaithfulnessRanker",
+        "how far the source carries each sentence, and the worst of them", ("numpy",),
+    ),
+    Row(
         "filter", "empty", "embedkit.ranking.filters.empty:EmptyFilter",
         "not a single letter or digit",
     ),
@@ -237,6 +242,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         "filter", "unsupported", "embedkit.ranking.filters.unsupported:UnsupportedFilter",
         "a number, name or date that the source does not hold", ("numpy",),
+    ),
+    Row(
+        "filter", "ungrounded", "embedkit.ranking.filters.ungrounded:UngroundedFilter",
+        "a sentence that nothing in the source carries, for answers", ("numpy",),
     ),
     Row(
         "head", "logreg", "embedkit.classification.heads.logreg:LogisticRegressionHead",

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from embedkit.ranking.claims.facts import Facts
-from embedkit.ranking.languages import FUNCTION_WORDS
+from embedkit.ranking.telling import OPPOSITES, negates, small_words
 from embedkit.ranking.words import words
 
 if TYPE_CHECKING:
@@ -28,26 +28,6 @@ WORDS = 0.8
 NEIGHBOURS = 0.6
 """Least share of pairs of neighbouring content words in common: ``dog bites man`` has none."""
 
-_NEGATIONS = frozenset(
-    """
-    no not never none nobody nothing neither nor without cannot hardly unable fails fail failed
-    lack lacks nicht kein keine keinen ohne nie ne pas sans jamais sin nunca non senza mai nao sem
-    niet geen zonder
-    """.split()  # noqa: SIM905
-)
-_OPPOSITES = frozenset(
-    """
-    more less most least many few increase increases increased increasing decrease decreases
-    decreased decreasing rise rises rose risen fall falls fell fallen gain gains gained loss lose
-    loses lost win wins won up down high higher highest low lower lowest above below over under
-    before after better best worse worst good bad large larger largest small smaller smallest big
-    bigger long longer short shorter fast faster slow slower early earlier late later first last
-    add adds added remove removes removed open opens opened close closes closed accept accepts
-    accepted reject rejects rejected true false yes all some old new only also always supervised
-    unsupervised with within improve improves improved reduce reduces reduced
-    """.split()  # noqa: SIM905
-)
-"""Words whose exchange turns what is said; a text with one that the other lacks says otherwise."""
 _STEM = 5
 """Letters of a word that tell it from others, its endings aside."""
 
@@ -80,11 +60,6 @@ def merge(pool: Pool) -> list[int | None]:
     return found
 
 
-@lru_cache(maxsize=1)
-def _small_words() -> frozenset[str]:
-    return frozenset().union(*FUNCTION_WORDS.values()) - _NEGATIONS - _OPPOSITES
-
-
 @dataclass(frozen=True)
 class _Said:
     """A candidate as it is compared."""
@@ -103,7 +78,7 @@ class _Said:
     @cached_property
     def content(self) -> list[str]:
         """Its words without the small ones and without endings."""
-        small = _small_words()
+        small = small_words()
         return [word[:_STEM] for word in self.words if word not in small]
 
     @cached_property
@@ -119,9 +94,9 @@ class _Said:
     def turns(self) -> tuple[frozenset[object], ...]:
         """What must be the same in both: negations, opposites, numbers and dates."""
         telling = Counter(
-            "not" if word in _NEGATIONS or word.endswith("n't") else word
+            "not" if negates(word) else word
             for word in self.words
-            if word in _NEGATIONS or word in _OPPOSITES or word.endswith("n't")
+            if negates(word) or word in OPPOSITES
         )
         return (
             frozenset(telling.items()),

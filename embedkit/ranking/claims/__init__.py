@@ -24,7 +24,7 @@ be told: only its numbers, and words in Latin letters, are looked at. :func:`lim
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _CITATION = re.compile(r"\[\d{1,3}(?:\s?[,;–-]\s?\d{1,3})*\]")
 _ITEM = re.compile(r"^[ \t]{0,8}\(?(\d{1,3})[.)](?=\s)", re.MULTILINE)
 
-__all__ = ["Claim", "limits", "unsupported", "unsupported_in"]
+__all__ = ["Claim", "limits", "unheld", "unsupported", "unsupported_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def unsupported(pool: Pool) -> list[list[Claim]]:
     """
     facts = facts_of(pool.source, pool.question)
     return [
-        _claims(text, listed, facts, cites=bool(pool.question))
+        unheld(text, listed, facts, cites=bool(pool.question))
         for text, listed in zip(pool.texts, pool.candidate_sentences, strict=True)
     ]
 
@@ -100,7 +100,7 @@ def unsupported_in(text: str, source: str, question: str = "") -> list[Claim]:
     >>> [str(claim) for claim in unsupported_in("It has 48 pages.", "A book of 84 pages.")]
     ['the number 48 is not in the source; nearest: 84']
     """
-    return _claims(text, sentences(text), facts_of(source, question), cites=bool(question))
+    return unheld(text, sentences(text), facts_of(source, question), cites=bool(question))
 
 
 def limits(source: str) -> str:
@@ -119,8 +119,16 @@ def limits(source: str) -> str:
     return ""
 
 
-def _claims(text: str, listed: list[Sentence], facts: Facts, *, cites: bool) -> list[Claim]:
-    """Return the claims of a text that the facts do not hold."""
+def unheld(text: str, listed: Sequence[Sentence], facts: Facts, *, cites: bool) -> list[Claim]:
+    """Return the claims of a text that facts do not hold, in their order.
+
+    Parameters
+    ----------
+    listed : sequence of Sentence
+        The sentences of the text.
+    cites : bool
+        Whether numbers in square brackets name sources, and claim nothing.
+    """
     found = tokens(text)
     spans: list[tuple[int, int]] = _citations(text) if cites else []
     spans += _items(text)
@@ -167,7 +175,7 @@ def _holds_time(token: Token, facts: Facts) -> bool:
 
 def _names(
     text: str,
-    listed: list[Sentence],
+    listed: Sequence[Sentence],
     found: list[Token],
     spans: list[tuple[int, int]],
     facts: Facts,

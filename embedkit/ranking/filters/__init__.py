@@ -29,6 +29,7 @@ ANSWERS: tuple[str, ...] = (
     "length",
     "repetitive",
     "unsupported",
+    "ungrounded",
 )
 """The specs for candidates of an answer, which may be copied and as short as a name."""
 
