@@ -145,6 +145,12 @@ ROWS: tuple[Row, ...] = (
         "any language model in a GGUF file, on llama.cpp: llama:PATH", ("xllamacpp",), "generate",
     ),
     Row(
+        "generator", "transformers",
+        "embedkit.generators.transformers:TransformersGenerator",
+        "any causal language model of Hugging Face, by name or path, on CUDA, MPS or CPU",
+        ("transformers", "torch"), "local",
+    ),
+    Row(
         "generator", "cohere", "embedkit.generators.cohere:CohereGenerator",
         "Cohere's chat models, such as cohere:command-a-03-2025; needs CO_API_KEY",
         ("cohere", "httpx"),

@@ -115,10 +115,10 @@ class LlamaGenerator(BaseGenerator):
 
     def count_tokens(self, prompt: str | Sequence[Message]) -> int:
         """Return how many tokens the model reads of a prompt; compare with ``context``."""
-        messages = check_prompt(prompt)
-        text = self._text(messages) if not isinstance(prompt, str) else prompt
-        if isinstance(prompt, str) and not self.completes:
-            text = self._text(messages)
+        if isinstance(prompt, str):
+            text = prompt if self.completes or not prompt else self._text([Message("user", prompt)])
+        else:
+            text = self._text(check_prompt(prompt))
         return len(self._engine().tokenize(text))
 
     def _weights(self) -> Path:

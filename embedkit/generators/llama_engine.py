@@ -74,7 +74,7 @@ class Engine:
         return os.getpid() == self._process
 
     def abandon(self) -> None:
-        """Keep what a forked process cannot close from being closed: it would wait for ever."""
+        """Keep what a forked process cannot close from being closed: its threads are not there."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._server))
 
     def tokenize(self, text: str) -> list[int]:

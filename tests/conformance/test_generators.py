@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -15,6 +16,7 @@ from embedkit.protocols import Generator
 from embedkit.testing import GENERATOR_CHECKS, check_generator
 from embedkit.testing.generators import check_limit, check_seed, check_stop, check_supports
 from embedkit.types import Candidate, Message
+from tests.unit.generators.tiny import save_tiny
 
 Check = Callable[[Callable[[], Generator]], None]
 
@@ -23,16 +25,25 @@ VARIANTS = {
     "cohere": ["cohere:command-a-03-2025?base_url={cohere}&requests_per_minute=100000"],
     "openai": ["openai:local-chat?base_url={openai}"],
     "smollm": ["smollm?max_tokens=20"],
+    "transformers": ["transformers:{tiny}?max_tokens=20"],
     "llama": ["llama:{gguf}?max_tokens=20&chat=true"],
 }
 """Specs of each name; one that is not listed is checked as it stands."""
 SPECS = [spec for name in NAMES for spec in VARIANTS.get(name, [name])]
 
 
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
 @pytest.mark.parametrize("check", GENERATOR_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("spec", SPECS)
-def test_generator(spec: str, check: Check, on_loopback: Callable[[str], str]) -> None:
-    address = on_loopback(spec).replace("{gguf}", str(find_smollm(verify=False).path))
+def test_generator(
+    spec: str, check: Check, on_loopback: Callable[[str], str], tiny_model: Path
+) -> None:
+    address = on_loopback(spec).replace("{tiny}", str(tiny_model))
+    address = address.replace("{gguf}", str(find_smollm(verify=False).path))
     check(lambda: registry.create("generator", address))
 
 
