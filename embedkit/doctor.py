@@ -23,7 +23,7 @@ from embedkit.errors import EmbedkitError, MissingDependencyError
 
 State: TypeAlias = Literal["ok", "absent", "broken"]
 OLDEST = (3, 11)
-SLOW = frozenset(("sentence_transformers", "torch", "pynndescent"))
+SLOW = frozenset(("sentence_transformers", "torch", "transformers", "pynndescent"))
 """Modules that take seconds to import: looked for, not loaded."""
 BASE = ("duckdb", "pyarrow", "sklearn", "platformdirs", "tqdm", "click")
 """Modules of the base installation that no backend's row names."""
