@@ -10,6 +10,7 @@ from embedkit_cli.options import standing
 COMMANDS = {
     "index": ("embedkit_cli.commands.index:index", "Fill a collection from files."),
     "search": ("embedkit_cli.commands.search:search", "Find the records nearest to a query."),
+    "ask": ("embedkit_cli.commands.ask:ask", "Answer a question from the records."),
     "similar": ("embedkit_cli.commands.similar:similar", "Find the neighbours of a record."),
     "pairs": ("embedkit_cli.commands.pairs:pairs", "Find near-duplicates among records."),
     "dedupe": ("embedkit_cli.commands.dedupe:dedupe", "Copy a file without its near-duplicates."),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.asking.context import bracketless
 from embedkit.asking.evidence import terms_of
 from embedkit.lexical.words import COMMON
 from embedkit.sentences import sentences
@@ -77,7 +78,7 @@ class Citing:
     def __init__(self, excerpts: Sequence[Excerpt], embedder: Embedder) -> None:
         self._numbers = [excerpt.number for excerpt in excerpts]
         self._embedder = embedder
-        self._plain = [" ".join(excerpt.text.split()) for excerpt in excerpts]
+        self._plain = [" ".join(bracketless(excerpt.text).split()) for excerpt in excerpts]
         self._terms = [terms_of(excerpt.text) for excerpt in excerpts]
         self._sentences = [[each.text for each in sentences(one.text)] for one in excerpts]
         self._vectors: list[Vectors] | None = None

@@ -44,7 +44,12 @@ def quoted(text: str) -> str:
     kept = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
     )
-    return _NUMBERED.sub(r"(\1)", " ".join(kept.split()))
+    return bracketless(" ".join(kept.split()))
+
+
+def bracketless(text: str) -> str:
+    """Return a text whose own numbers in square brackets stand in round ones, as long as before."""
+    return _NUMBERED.sub(r"(\1)", text)
 
 
 def fit(

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from embedkit import registry
 from embedkit.asking.citing import Citing, unmarked
-from embedkit.asking.context import fit
+from embedkit.asking.context import bracketless, fit
 from embedkit.asking.options import Asking
-from embedkit.errors import InvalidInputError
+from embedkit.errors import InvalidInputError, UnsupportedOperationError
 from embedkit.protocols import Embedder, Generator, SourceGenerator
 from embedkit.ranking.rank import rank_candidates
 from embedkit.types import Answer, Candidate, Excerpt, RankedCandidate, Ranking, Rejection
 from embedkit.types.answers import NOTHING
 
 if TYPE_CHECKING:
+    from embedkit.generators.base import Progress
     from embedkit.types import Statement
 
 DEFAULT = "extractive"
@@ -95,20 +96,47 @@ def _backends(
 def _draw(
     question: str, excerpts: Sequence[Excerpt], generator: Generator, asking: Asking
 ) -> _Drawn:
+    """Draw candidates, from the excerpts themselves or from a prompt that holds them."""
     if isinstance(generator, SourceGenerator):
+        for name in ("temperature", "context"):
+            if getattr(asking, name) is not None:
+                raise UnsupportedOperationError(
+                    f"{generator.model_id} does not know {name}", do="leave it out"
+                )
         candidates = generator.from_sources(
-            [excerpt.text for excerpt in excerpts],
+            [bracketless(excerpt.text) for excerpt in excerpts],
             question=question,
             n=asking.n,
             most_words=asking.most_words,
             seed=asking.seed,
         )
         return _Drawn(candidates, tuple(excerpts), extracts=True)
-    from embedkit.prompts.library import prompt
+    from embedkit.generators.drawing import draw
+    from embedkit.prompts.library import prompt_for
 
-    fitted = fit(question, excerpts, prompt("answer"), generator, asking.context)
-    drawn = generator.generate(fitted.rendered.prompt, n=asking.n)
-    return _Drawn(drawn, fitted.excerpts, fitted.rendered.text, fitted.notes)
+    fitted = fit(question, excerpts, prompt_for("answer", generator), generator, asking.context)
+    rendered = fitted.rendered
+    told = {name: v for name, v in rendered.parameters.items() if name in generator.supports}
+    for name in ("temperature", "seed"):
+        if getattr(asking, name) is not None:
+            told[name] = getattr(asking, name)
+    stop = rendered.stop if "stop" in generator.supports else ()
+    progress = _told(asking.progress)
+    drawn = draw(generator, rendered.prompt, asking.n, stop=stop, progress=progress, **told)
+    failed = [f"an answer could not be drawn: {reason}" for reason in drawn.failures]
+    notes = (*fitted.notes, *drawn.notes, *dict.fromkeys(failed))
+    return _Drawn(drawn.candidates, fitted.excerpts, rendered.text, notes)
+
+
+def _told(progress: Callable[[str, int, int], None] | None) -> Callable[[Progress], None] | None:
+    """Return what a generator tells how far it is, as a stage of the work."""
+    if progress is None:
+        return None
+
+    def tell(step: Progress) -> None:
+        progress("drawing answers", step.finished, step.n)
+
+    return tell
 
 
 def _chosen(found: Answer, drawn: _Drawn, asking: Asking, embedder: Embedder) -> Answer:
