@@ -12,16 +12,18 @@ from typing import Any
 from embedkit.errors import EmbeddingError, InvalidInputError
 from embedkit.generators.base import (
     PARAMETERS,
-    BaseGenerator,
     Progress,
     Sampling,
     check_prompt,
     derived_seed,
 )
+from embedkit.generators.decoding.base import DecodingBase
+from embedkit.generators.decoding.steps import Law
 from embedkit.generators.drawn_text import DrawnText
 from embedkit.generators.llama_engine import Engine
+from embedkit.generators.llama_steps import decode
 from embedkit.integrity import sampled
-from embedkit.types import Candidate, Message
+from embedkit.types import Candidate, Decoding, Message
 
 CONTEXT = 4096
 PARALLEL = 5
@@ -30,7 +32,7 @@ TEMPERATURE, TOP_K, TOP_P = 0.8, 40, 0.95
 """What is in effect where nothing is said, as llama.cpp has it."""
 
 
-class LlamaGenerator(BaseGenerator):
+class LlamaGenerator(DecodingBase):
     """A language model in a GGUF file, run by llama.cpp on the processor.
 
     A prompt that is a text is gone on from as it stands, unless ``chat`` is set; messages go
@@ -151,6 +153,21 @@ class LlamaGenerator(BaseGenerator):
         return self._complete(self._text(messages), sampling)
 
     def _complete(self, text: str, sampling: Sampling) -> list[Candidate]:
+        request = self._first(text, sampling)
+        prompt, most, seed = request["prompt"], request["max_tokens"], request["seed"]
+        # All would be the same.
+        n = 1 if sampling.temperature == 0 else sampling.n
+        at_once = max(1, min(self.parallel, (self._cells - len(prompt)) // most))
+        drawn: list[DrawnText] = []
+        for first in range(0, n, at_once):
+            # The server gives the texts of one request seeds that follow one another.
+            request |= {"n": min(at_once, n - first), "seed": seed + first}
+            drawn += self._draw(request, sampling, drawn)
+        candidates = [text.candidate(len(prompt)) for text in drawn]
+        return candidates * (sampling.n // n)
+
+    def _first(self, text: str, sampling: Sampling) -> dict[str, Any]:
+        """Return what is asked of the server for the first text."""
         prompt = self._engine().tokenize(text)
         room = self.context - len(prompt)
         if room < 1:
@@ -160,17 +177,21 @@ class LlamaGenerator(BaseGenerator):
             )
         most = min(sampling.max_tokens or self.max_tokens, room)
         seed = random.SystemRandom().getrandbits(31) if sampling.seed is None else sampling.seed
-        request = {**_request(sampling), "prompt": prompt, "max_tokens": most}
-        # All would be the same.
-        n = 1 if sampling.temperature == 0 else sampling.n
-        at_once = max(1, min(self.parallel, (self._cells - len(prompt)) // most))
-        drawn: list[DrawnText] = []
-        for first in range(0, n, at_once):
-            # The server gives the texts of one request seeds that follow one another.
-            request |= {"n": min(at_once, n - first), "seed": derived_seed(seed, 0) + first}
-            drawn += self._draw(request, sampling, drawn)
-        candidates = [text.candidate(len(prompt)) for text in drawn]
-        return candidates * (sampling.n // n)
+        asked = {"prompt": prompt, "max_tokens": most, "seed": derived_seed(seed, 0)}
+        return {**_request(sampling), **asked}
+
+    def _decode(self, prompt: str | list[Message], sampling: Sampling, shown: int) -> Decoding:
+        request = self._first(prompt if isinstance(prompt, str) else self._text(prompt), sampling)
+        heat = TEMPERATURE if sampling.temperature is None else sampling.temperature
+        top_k = TOP_K if sampling.top_k is None else sampling.top_k
+        top_p = TOP_P if sampling.top_p is None else sampling.top_p
+        law = Law(heat, top_k or None, top_p if top_p < 1 else None)
+        request |= {"n_predict": request.pop("max_tokens"), "return_progress": False, "stop": []}
+        text, reason, steps = decode(self._engine(), request, sampling.stop, law, shown)
+        asked = prompt if isinstance(prompt, str) else prompt[-1].content
+        return Decoding(
+            self.model_id, asked, text, reason, heat, law.top_k, law.top_p, sampling.seed, steps
+        )
 
     def _draw(
         self, request: dict[str, Any], sampling: Sampling, before: list[DrawnText]

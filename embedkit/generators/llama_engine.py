@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import http.client
 import json
 import os
@@ -16,7 +17,7 @@ import queue
 import secrets
 import threading
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ class Engine:
         answer = self._post("/tokenize", {"content": text, "add_special": True})
         return [int(token) for token in answer["tokens"]]
 
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, markup by its names."""
+        return str(self._post("/detokenize", {"tokens": list(tokens)})["content"])
+
+    @functools.cached_property
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+        return int(self._get("/v1/models")["data"][0]["meta"]["n_vocab"])
+
+    def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all that comes of a request, at its end; an interrupt stops the computation.
+
+        Raises
+        ------
+        EmbeddingError
+            llama.cpp refuses the request.
+        """
+        return self._post("/completion", request)
+
     def render(self, messages: list[dict[str, str]]) -> str:
         """Return a conversation as the model's chat template writes it."""
         return str(self._post("/apply-template", {"messages": messages})["prompt"])
@@ -127,11 +147,17 @@ class Engine:
             self._worker.join()
             self._worker = None
 
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._ask("GET", path)
+
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._ask("POST", path, json.dumps(body))
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=600)
         with contextlib.closing(connection):
             headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-            connection.request("POST", path, json.dumps(body), headers)
+            connection.request(method, path, body, headers)
             answer = json.loads(connection.getresponse().read())
         if "error" in answer:
             raise EmbeddingError(f"llama.cpp refuses this: {answer['error'].get('message')}")
