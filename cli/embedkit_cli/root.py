@@ -27,6 +27,7 @@ COMMANDS = {
         "embedkit_cli.commands.generate:generate",
         "Write what goes on from a prompt.",
     ),
+    "prompt": ("embedkit_cli.commands.prompt:prompt", "Ask a generator with prompt templates."),
     "evaluate": (
         "embedkit_cli.commands.evaluate:evaluate",
         "How good it is, measured on your own data.",

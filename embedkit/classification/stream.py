@@ -213,7 +213,7 @@ def write(
     originals = form == "parquet" and isinstance(source, ParquetSource)
     batches = labelling.run(source, originals=originals, progress=progress)
     with contextlib.ExitStack() as stack:
-        schema, batches = _schema_of(source, form, batches, stack)
+        schema, batches = schema_of(source, form, batches, stack)
         file = stack.enter_context(written(out))
         sink = open_sink(file, form, schema)
         for batch in batches:
@@ -244,7 +244,7 @@ def format_for(source: Source, out: str, format: str | None) -> str:
     )
 
 
-def _schema_of(
+def schema_of(
     source: Source, form: str, batches: Iterator[pa.RecordBatch], stack: contextlib.ExitStack
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Return the schema of all rows, and the rows.

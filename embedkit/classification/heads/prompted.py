@@ -19,7 +19,7 @@ from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError, 
 from embedkit.indexes.exact import top_k
 from embedkit.managed.addresses import refuse_foreign
 from embedkit.prompts.choices import Choices
-from embedkit.retrieval.diversity import diverse
+from embedkit.prompts.selection import POOL, spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 2000
 """Rows to learn from: cross-validation asks about each of them."""
-POOL = 4
-"""Near rows among which examples that differ are chosen, for each example."""
 AT_ONCE = 8
 """Texts asked about at a time; the generator keeps to its own limits."""
 
@@ -192,12 +190,9 @@ class PromptedHead(BaseHead):
 
     def _prompt(self, text: str, near: Keys) -> list[Message]:
         chosen: list[tuple[str, str]] = []
-        if self.examples:
-            rows = self._vectors[near]
-            likeness = np.linspace(1, 0, len(near), dtype=np.float32)
-            for i in diverse(likeness, rows, self.examples, self.diversity):
-                row = int(near[i])
-                chosen.append((self._texts[row], self._names[int(self._targets[row])]))
+        for i in spread(self._vectors[near], self.examples, self.diversity):
+            row = int(near[i])
+            chosen.append((self._texts[row], self._names[int(self._targets[row])]))
         return conversation(
             text, self._names, chosen, instructions=self.instructions, tokens=self.tokens
         )
