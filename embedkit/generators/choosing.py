@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from transformers import LogitsProcessor, StoppingCriteria
 
 from embedkit.generators.base import Progress, Sampling
+from embedkit.generators.decoding.steps import Law
 from embedkit.generators.drawn_text import DrawnText
 
 _BEFORE = 8
@@ -53,6 +54,9 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
         self._ends = ends
         self._sampling = sampling
         self._temperature, self._top_k, self._top_p = temperature, top_k, top_p
+        self.law = Law(temperature, top_k or None, top_p if top_p < 1 else None)
+        self.watch: Callable[[Any, int], None] | None = None
+        """Told of each token of the first text what it was chosen from, and which it is."""
         self._random = [_generator(seed) for seed in seeds]
         self._written: list[list[int]] = [[] for _ in seeds]
         self._decoded = [self._decode([])] * self.n
@@ -66,6 +70,8 @@ class Chooser(LogitsProcessor):  # type: ignore[misc]
             token = 0
             if not text.finish_reason:
                 token = self._choose(logprobs[row], self._random[row])
+                if self.watch is not None and row == 0:
+                    self.watch(logprobs[row], token)
                 self._take(row, token, float(logprobs[row, token]))
             chosen[row, token] = 0
         if self._sampling.progress is not None:

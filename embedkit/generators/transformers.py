@@ -28,14 +28,15 @@ from embedkit.embedders.pretrained import Pretrained, resolve_devices, without_b
 from embedkit.errors import EmbeddingError, InvalidInputError, WeightsError
 from embedkit.generators.base import (
     PARAMETERS,
-    BaseGenerator,
     Sampling,
     check_prompt,
     derived_seed,
 )
 from embedkit.generators.choosing import Chooser, Ended
+from embedkit.generators.decoding.base import DecodingBase
+from embedkit.generators.transformers_steps import Watch
 from embedkit.integrity import sampled
-from embedkit.types import Candidate, Message
+from embedkit.types import Candidate, Decoding, Message
 
 MAX_TOKENS = 256
 TEMPERATURE, TOP_K, TOP_P = 0.8, 40, 0.95
@@ -53,7 +54,7 @@ class _Loaded:
     context: int | None
 
 
-class TransformersGenerator(BaseGenerator):
+class TransformersGenerator(DecodingBase):
     """A causal language model that torch runs, on the fastest device there is.
 
     A prompt that is a text is gone on from as it stands, unless ``chat`` is set. Messages go
@@ -222,6 +223,32 @@ class TransformersGenerator(BaseGenerator):
         return self._draw(self._tokens(text), sampling)
 
     def _draw(self, prompt: list[int], sampling: Sampling) -> list[Candidate]:
+        n = 1 if sampling.temperature == 0 else sampling.n  # else all would be the same
+        chooser = self._chooser(prompt, sampling, n)
+        self._write(prompt, sampling, chooser)
+        return [text.candidate(len(prompt)) for text in chooser.finish()] * (sampling.n // n)
+
+    def _decode(self, prompt: str | list[Message], sampling: Sampling, shown: int) -> Decoding:
+        tokens = self._tokens(prompt) if isinstance(prompt, str) else self._turns(prompt)
+        chooser = self._chooser(tokens, sampling, 1)
+        law = chooser.law
+        chooser.watch = watch = Watch(self._loaded.get().tokenizer, tokens, law, shown)
+        self._write(tokens, sampling, chooser)
+        text = chooser.finish()[0].candidate(len(tokens))
+        return Decoding(
+            self.model_id,
+            prompt if isinstance(prompt, str) else prompt[-1].content,
+            text.text,
+            text.finish_reason,
+            law.temperature,
+            law.top_k,
+            law.top_p,
+            sampling.seed,
+            tuple(watch.steps),
+        )
+
+    def _write(self, prompt: list[int], sampling: Sampling, chooser: Chooser) -> None:
+        """Let the model write what the chooser chooses."""
         held, context = self._loaded.get(), self.context
         room = self.max_tokens if context is None else context - len(prompt)
         if room < 1:
@@ -230,8 +257,6 @@ class TransformersGenerator(BaseGenerator):
                 do="shorten it, or use a model that reads more",
             )
         most = sampling.max_tokens or self.max_tokens
-        n = 1 if sampling.temperature == 0 else sampling.n  # else all would be the same
-        chooser = self._chooser(prompt, sampling, n)
         with self._lock:
             try:
                 _run(held, prompt, chooser, most if context is None else min(most, room))
@@ -241,7 +266,6 @@ class TransformersGenerator(BaseGenerator):
                     f"{self.model} failed on {held.device}: {cause}",
                     do="ask for fewer candidates, a shorter text, or choose another device",
                 ) from error
-        return [text.candidate(len(prompt)) for text in chooser.finish()] * (sampling.n // n)
 
     def _chooser(self, prompt: list[int], sampling: Sampling, n: int) -> Chooser:
         held = self._loaded.get()
