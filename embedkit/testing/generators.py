@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from embedkit.errors import EmbedkitError, InvalidInputError, UnsupportedOperationError
 from embedkit.generators.base import PARAMETERS
-from embedkit.protocols import Generator
+from embedkit.protocols import DecodingGenerator, Generator
 from embedkit.types import Candidate, Message
 
 Factory: TypeAlias = Callable[[], Generator]
@@ -181,6 +181,33 @@ def check_logprobs(factory: Factory) -> None:
         assert all(-math.inf < token.logprob <= 1e-6 for token in candidate.tokens)
 
 
+def check_decoding(factory: Factory) -> None:
+    """One that shows its decoding shows what it generates, and shares that add up."""
+    generator = factory()
+    if not isinstance(generator, DecodingGenerator):
+        return
+    asked = {"seed": 3, "max_tokens": 5, "stop": ["~~"]}
+    options: dict[str, Any] = {k: v for k, v in asked.items() if k in generator.supports}
+    found = generator.decode(PROMPT, shown=3, **options)
+    if "seed" in generator.supports:
+        candidate = generator.generate(PROMPT, **options)[0]
+        assert (found.text, found.finish_reason) == (candidate.text, candidate.finish_reason)
+    assert found.steps
+    assert "".join(step.drawn.text for step in found.steps).startswith(found.text)
+    for step in found.steps:
+        assert sum(choice.drawn for choice in step.choices) == 1
+        assert 1 <= len(step.choices) <= 4, "three, and the one that was drawn"
+        assert not step.drawn.cut
+        for name in ("probability", "tempered", "left"):
+            shares = [getattr(choice, name) for choice in step.choices]
+            others = getattr(step, f"others_{name}")
+            assert all(-1e-9 <= share <= 1 + 1e-9 for share in (*shares, others))
+            assert abs(sum(shares) + others - 1) < 1e-6, f"{name} does not add up to 1"
+        assert all((choice.left == 0) == bool(choice.cut) for choice in step.choices)
+        likely = [choice.probability for choice in step.choices[:3]]
+        assert likely == sorted(likely, reverse=True)
+
+
 def check_threads(factory: Factory) -> None:
     """Several threads, the first to use the model among them, are answered."""
     generator = factory()
@@ -202,6 +229,7 @@ GENERATOR_CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_limit,
     check_stop,
     check_logprobs,
+    check_decoding,
     check_threads,
 )
 

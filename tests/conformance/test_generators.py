@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,8 +15,14 @@ from embedkit.generators.echo import EchoGenerator
 from embedkit.generators.smollm_weights import find_smollm
 from embedkit.protocols import Generator
 from embedkit.testing import GENERATOR_CHECKS, check_generator
-from embedkit.testing.generators import check_limit, check_seed, check_stop, check_supports
-from embedkit.types import Candidate, Message
+from embedkit.testing.generators import (
+    check_decoding,
+    check_limit,
+    check_seed,
+    check_stop,
+    check_supports,
+)
+from embedkit.types import Candidate, Decoding, Message
 from tests.unit.generators.tiny import save_tiny
 
 Check = Callable[[Callable[[], Generator]], None]
@@ -80,3 +87,13 @@ def test_a_refusal_that_does_not_say_what_is_honoured_is_noticed() -> None:
 
     with pytest.raises(AssertionError):
         check_supports(Lying)
+
+
+def test_a_decoding_that_shows_another_token_than_it_says_is_noticed() -> None:
+    class Lying(EchoGenerator):
+        def decode(self, *arguments: Any, **options: Any) -> Decoding:
+            found = super().decode(*arguments, **options)
+            return dataclasses.replace(found, steps=found.steps[::-1])
+
+    with pytest.raises(AssertionError):
+        check_decoding(Lying)
