@@ -177,6 +177,10 @@ ROWS: tuple[Row, ...] = (
         "different content words of the source that it holds, saturating", ("numpy",),
     ),
     Row(
+        "ranker", "grounding", "embedkit.ranking.rankers.grounding:GroundingRanker",
+        "share of its content words that the source holds", ("numpy",),
+    ),
+    Row(
         "ranker", "coverage", "embedkit.ranking.rankers.coverage:CoverageRanker",
         "how much of the source it tells, sentence by sentence", ("numpy",),
     ),

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).with_name("blend.json")
 """What was learned, on what, and how well it does; ``benchmarks/ranking.py --learn`` writes it."""
-FAR = 3.0
-"""Standard deviations from the mean beyond which a signal says no more."""
+ANSWERS = "bearing"
+"""The ranker that answers go by where nobody says; the weights were learned on summaries."""
 
 Scored = Mapping[str, "NDArray[np.float64]"]
 Scorer = Callable[["Pool", Scored], "NDArray[np.float64]"]
@@ -52,7 +52,7 @@ class Signal:
     deviation: float | None = None
 
     def standard(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return scores in standard deviations from the usual, at most ``FAR``; 0 for NaN.
+        """Return scores in standard deviations from the usual; 0 for NaN.
 
         What a ranker says nothing about is neither better nor worse for it than the usual.
         """
@@ -63,7 +63,7 @@ class Signal:
         deviation = float(told.std()) if self.deviation is None else self.deviation
         if deviation < 1e-12:  # all say the same
             return np.zeros(len(scores))
-        return np.nan_to_num(np.clip((scores - mean) / deviation, -FAR, FAR), nan=0.0)
+        return np.nan_to_num((scores - mean) / deviation, nan=0.0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Blend:
         """
         total, told = np.zeros(len(pool)), np.zeros(len(pool), bool)
         for signal in self.signals:
-            if signal.ranker.question and not pool.question:
+            if signal.ranker.question and not pool.question.strip():
                 continue
             scores = known.get(signal.spec)
             if scores is None:
@@ -93,22 +93,27 @@ class Blend:
         return np.where(told, total, np.nan)
 
 
-def scorer(score: str | Mapping[str, float]) -> Scorer:
+def scorer(score: str | Mapping[str, float], question: str = "") -> Scorer:
     """Return what computes the score that is asked for.
 
     Parameters
     ----------
     score : str or mapping of str to float
         ``"default"``, the spec of a ranker, or the weights of some.
+    question : str
+        What candidates answer; empty for summaries.
 
     Raises
     ------
-    InvalidInputError, UnknownBackendError
+    InvalidInputError
+        Weights that are none; a ranker of answers where there is no question.
+    UnknownBackendError
     """
+    asked = bool(question.strip())
     if isinstance(score, str):
-        if score == "default":
+        if score == "default" and not asked:
             return Blend(_signals(shipped()["weights"]))
-        return _single(score)
+        return _single(ANSWERS if score == "default" else score, asked)
     if not isinstance(score, Mapping):
         raise InvalidInputError(
             f"expected a score as a name or as weights of rankers, got {type(score).__name__}",
@@ -116,7 +121,10 @@ def scorer(score: str | Mapping[str, float]) -> Scorer:
         )
     if not score:
         raise InvalidInputError("expected the weight of at least one ranker, got none")
-    return Blend(_signals(score))
+    signals = _signals(score)
+    if not asked and all(signal.ranker.question for signal in signals):
+        raise _unasked(signals[0].spec)
+    return Blend(signals)
 
 
 @cache
@@ -126,8 +134,17 @@ def shipped() -> dict[str, Any]:
     return found
 
 
-def _single(spec: str) -> Scorer:
+def _unasked(spec: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"expected a question, since {spec} judges answers, got none",
+        do="give question=, or another score",
+    )
+
+
+def _single(spec: str, asked: bool) -> Scorer:
     ranker: Ranker = registry.create("ranker", spec)
+    if ranker.question and not asked:
+        raise _unasked(spec)
 
     def score(pool: Pool, known: Scored) -> NDArray[np.float64]:
         scores = known.get(spec)

@@ -56,9 +56,9 @@ def rank_candidates(
         Candidates with token log-probabilities are scored by them too.
     embedder : str or Embedder
     score : str or mapping of str to float
-        What the ranking goes by: ``"default"``, the blend learned from human judgements; the spec
-        of a ranker, such as ``"agreement"``; or the weights of rankers by their specs, such as
-        ``{"coverage": 1, "mean_logprob": 0.5}``.
+        What the ranking goes by: ``"default"``, for summaries the blend learned from human
+        judgements, for answers ``"bearing"``; the spec of a ranker, such as ``"agreement"``; or the
+        weights of rankers by their specs, such as ``{"coverage": 1, "mean_logprob": 0.5}``.
     rankers : str or sequence of str
         Specs of the rankers whose scores are told beside it: ``"all"`` that come with embedkit,
         ``"none"``, or some.
@@ -110,7 +110,7 @@ def rank_candidates(
         extracts=_places(extracts, len(given)),
     )
     writers = _writers(generators, len(given))
-    judge = scorer(score)
+    judge = scorer(score, pool.question)
     listed = _chosen("ranker", rankers, question)
     checks = _chosen("filter", filters, question)
 
@@ -122,7 +122,7 @@ def rank_candidates(
 
 
 def _scores(pool: Pool, rankers: Mapping[str, Ranker]) -> dict[str, NDArray[np.float64]]:
-    asked = bool(pool.question)
+    asked = bool(pool.question.strip())
     return {
         spec: checked(ranker.score(pool), len(pool), spec)
         for spec, ranker in rankers.items()

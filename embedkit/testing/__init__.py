@@ -17,6 +17,7 @@ from embedkit.testing.generators import GENERATOR_CHECKS, check_generator
 from embedkit.testing.heads import HEAD_CHECKS, check_head
 from embedkit.testing.indexes import INDEX_CHECKS, check_index
 from embedkit.testing.measures import clustered_vectors
+from embedkit.testing.rankers import RANKER_CHECKS, check_ranker
 from embedkit.testing.rerankers import RERANKER_CHECKS, check_reranker
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "GENERATOR_CHECKS",
     "HEAD_CHECKS",
     "INDEX_CHECKS",
+    "RANKER_CHECKS",
     "RERANKER_CHECKS",
     "IndexCase",
     "check_candidate_filter",
@@ -33,6 +35,7 @@ __all__ = [
     "check_head",
     "check_index",
     "check_index_backend",
+    "check_ranker",
     "check_reranker",
     "clustered_vectors",
 ]
