@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from embedkit.generators.cohere import CohereGenerator, _text
 from embedkit.managed.service import BadAnswerError
 from tests.servers import chat
 from tests.servers.cohere import CohereServer
+from tests.servers.limits import Limits
 from tests.unit.generators.conftest import Make
 
 PROMPT = "Name a river and a town on it."
@@ -59,6 +61,19 @@ def test_each_candidate_is_a_request_at_the_same_time(
     entries = cohere_server.entries("chat")
     assert len(entries) == 7
     assert 2 <= max(entry.concurrent for entry in entries) <= 3
+
+
+def test_candidates_keep_to_the_limit_of_requests(
+    serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a service that takes four in a window, nine candidates come with nothing refused."""
+    monkeypatch.setattr("embedkit.managed.pacing.WINDOW", 0.4)
+    monkeypatch.setenv("CO_API_KEY", "good-key")
+    limited = serve("cohere", limits=Limits(requests=4, window=0.4, slack=0.05))
+    generator = CohereGenerator(base_url=limited.url, requests_per_minute=4)
+    found = generator.generate(PROMPT, n=9, seed=1)
+    assert len({one.text for one in found}) > 1
+    assert [entry.status for entry in limited.entries("chat")] == [200] * 9
 
 
 @pytest.mark.parametrize(
