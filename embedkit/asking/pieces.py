@@ -103,11 +103,13 @@ def whole_sentences(text: str, start: int, stop: int, most: int) -> tuple[int, i
     """
     low, high = max(0, start - most), min(len(text), stop + most)
     first, last = start, stop
-    for sentence in sentences(text[low:high]):
+    found = sentences(text[low:high])
+    for place, sentence in enumerate(found):
         begins, ends = low + sentence.start, low + sentence.end
-        if begins < start < ends and (begins > low or not low):
+        # Of the window's first and last sentence perhaps only a part is in it.
+        if begins < start < ends and (place or not low):
             first = begins
-        if begins < stop < ends and (ends < high or high == len(text)):
+        if begins < stop < ends and (place + 1 < len(found) or high == len(text)):
             last = ends
     return first, last
 
