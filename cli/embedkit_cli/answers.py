@@ -10,7 +10,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.output import csv_line, emit, to_json, write
-from embedkit_cli.table import Column, facts, render, terminal_width
+from embedkit_cli.table import facts, terminal_width
 from embedkit_cli.text import clean, count, cut
 
 if TYPE_CHECKING:
@@ -90,26 +90,19 @@ def _wrapped(text: str) -> str:
 
 
 def _candidates(candidates: Sequence[RankedCandidate]) -> str:
-    names = dict.fromkeys(
-        name for each in candidates for name, value in each.scores.items() if value == value
-    )
-    return render(
-        [
-            Column("#", ["-" if each.rank is None else each.rank for each in candidates]),
-            Column("score", [_number(each.score) for each in candidates], right=True),
-            *(
-                Column(
-                    name,
-                    [_number(each.scores.get(name)) for each in candidates],
-                    right=True,
-                    optional=True,
-                )
-                for name in names
-            ),
-            Column("rejected", [_against(each) for each in candidates], widest=40),
-            Column("text", [each.text for each in candidates], stretch=True, comfortable=30),
+    """Return candidates for people: each whole, with every score and what is against it."""
+    blocks = []
+    for each in candidates:
+        scores = [f"{name} {_number(v)}" for name, v in each.scores.items() if v == v]
+        told = [
+            ("rank", "none" if each.rank is None else each.rank),
+            ("score", _number(each.score)),
+            *([("scores", ", ".join(scores))] if scores else []),
+            *([("against it", _against(each))] if _against(each) else []),
+            ("text", each.text or "(empty)"),
         ]
-    )
+        blocks.append(facts(told))
+    return "\n\n".join(blocks)
 
 
 def _number(value: float | None) -> str:
