@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 CutBy = Literal["", "temperature", "top-k", "top-p"]
@@ -117,7 +117,7 @@ class Decoding:
     top_k: int | None
     top_p: float | None
     seed: int | None
-    steps: tuple[DecodingStep, ...]
+    steps: tuple[DecodingStep, ...] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
