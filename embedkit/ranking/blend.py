@@ -157,6 +157,10 @@ def _signals(weights: Mapping[str, float]) -> list[Signal]:
     scales = shipped()["scales"]
     found = []
     for spec, weight in weights.items():
+        if not isinstance(spec, str):
+            raise InvalidInputError(
+                f"expected weights by the specs of rankers, got {type(spec).__name__}"
+            )
         if isinstance(weight, bool) or not isinstance(weight, (int, float)):
             raise InvalidInputError(f"expected a number as the weight of {spec}, got {weight!r}")
         if not np.isfinite(weight):

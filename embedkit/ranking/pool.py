@@ -103,7 +103,12 @@ class Pool:
         return taken
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
-        """Embed each distinct text once; an empty one is all zeros."""
+        """Embed each distinct text once; an empty one is all zeros.
+
+        Half a surrogate pair, which no embedder takes, is read as a question mark: a candidate that
+        holds one is a filter's to reject, and the others are ranked.
+        """
+        texts = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         distinct = list(dict.fromkeys(text for text in texts if text))
         found = np.zeros((len(distinct) + 1, self.embedder.dim), np.float32)
         if distinct:

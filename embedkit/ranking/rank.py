@@ -103,7 +103,7 @@ def rank_candidates(
     pool = Pool(
         source=_text(source, "source", filled=True),
         candidates=given,
-        embedder=registry.create("embedder", embedder) if isinstance(embedder, str) else embedder,
+        embedder=_embedder(embedder),
         question=_text(question, "question"),
         prompt=_text(prompt, "prompt"),
         limits=_limits(least_words, most_words),
@@ -190,7 +190,14 @@ def _ranking(
 
 def _chosen(family: Any, specs: str | Sequence[str], question: str) -> dict[str, Any]:
     """Build the backends that are asked for, by their specs, each once."""
-    if isinstance(specs, str):
+    if not isinstance(specs, str):
+        specs = _listed(specs, f"specs of {family}s")
+        wrong = [spec for spec in specs if not isinstance(spec, str)]
+        if wrong:
+            raise InvalidInputError(
+                f"expected specs of {family}s as texts, got {type(wrong[0]).__name__}"
+            )
+    else:
         if specs == "none":
             return {}
         if specs == "default" and family == "filter":
@@ -205,6 +212,21 @@ def _chosen(family: Any, specs: str | Sequence[str], question: str) -> dict[str,
 # -- what was given ----------------------------------------------------------------------------
 
 
+def _embedder(given: Any) -> Embedder:
+    if isinstance(given, str):
+        made: Embedder = registry.create("embedder", given)
+        return made
+    if not callable(
+        getattr(given, "embed", None)
+    ):  # the protocol would ask a service for its width
+        raise InvalidInputError(
+            f"expected an embedder or the spec of one, got {type(given).__name__}",
+            do="write 'minilm', for example",
+        )
+    found: Embedder = given
+    return found
+
+
 def _text(text: Any, what: str, *, filled: bool = False) -> str:
     if not isinstance(text, str):
         raise InvalidInputError(f"expected the {what} as a text, got {type(text).__name__}")
@@ -213,7 +235,21 @@ def _text(text: Any, what: str, *, filled: bool = False) -> str:
             f"expected a {what} with words, got an empty one",
             do="candidates are judged by what they are about",
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"expected Unicode text, got a lone surrogate at character {error.start} of the {what}",
+            do="read it with its right encoding, or replace that character",
+        ) from error
     return text
+
+
+def _listed(given: Any, what: str) -> list[Any]:
+    try:
+        return list(given)
+    except TypeError as error:
+        raise InvalidInputError(f"expected a list of {what}, got {type(given).__name__}") from error
 
 
 def _candidates(candidates: Any) -> tuple[Candidate, ...]:
@@ -221,12 +257,11 @@ def _candidates(candidates: Any) -> tuple[Candidate, ...]:
         raise InvalidInputError(
             "expected a list of candidates, got one", do="write [candidate]; one is ranked too"
         )
-    try:
-        listed = list(candidates)
-    except TypeError as error:
+    if isinstance(candidates, Mapping):
         raise InvalidInputError(
-            f"expected a list of candidates, got {type(candidates).__name__}"
-        ) from error
+            "expected a list of candidates, got a mapping", do="give its values, and generators="
+        )
+    listed = _listed(candidates, "candidates")
     if not listed:
         raise InvalidInputError("expected at least one candidate, got none")
     return tuple(_candidate(each, place) for place, each in enumerate(listed))
@@ -253,16 +288,19 @@ def _limits(least: Any, most: Any) -> Limits:
 
 
 def _places(places: Iterable[int], n: int) -> frozenset[int]:
-    found = frozenset(places)
-    wrong = [place for place in found if not isinstance(place, int) or not 0 <= place < n]
+    listed = _listed(places, "places")
+    wrong = [place for place in listed if not isinstance(place, int) or not 0 <= place < n]
     if wrong:
-        raise InvalidInputError(f"expected places of candidates, from 0 to {n - 1}, got {wrong[0]}")
-    return found
+        raise InvalidInputError(
+            f"expected places of candidates, from 0 to {n - 1}, got {wrong[0]!r}"
+        )
+    return frozenset(listed)
 
 
 def _writers(generators: Sequence[str] | None, n: int) -> tuple[str, ...]:
     if generators is None:
         return ("",) * n
-    if isinstance(generators, str) or len(generators) != n:
+    listed = [] if isinstance(generators, str) else _listed(generators, "generators")
+    if len(listed) != n:
         raise InvalidInputError(f"expected {n} generators, one a candidate, got {generators!r}")
-    return tuple(generators)
+    return tuple(listed)

@@ -58,7 +58,16 @@ def test_all_candidates_come_back_best_first_with_every_score() -> None:
         ({"least_words": 9, "most_words": 3}, "got 9 and 3"),
         ({"most_words": 0}, "most_words"),
         ({"extracts": [7]}, "from 0 to 2"),
+        ({"extracts": 3}, "list of places, got int"),
         ({"generators": ["one"]}, "expected 3 generators"),
+        ({"generators": "one"}, "expected 3 generators"),
+        ({"candidates": {"one": "text"}}, "got a mapping"),
+        ({"source": f"half {chr(0xD83D)}"}, "character 5 of the source"),
+        ({"embedder": 3}, "embedder or the spec of one, got int"),
+        ({"rankers": 5}, "list of specs of rankers, got int"),
+        ({"filters": [3]}, "specs of filters as texts, got int"),
+        ({"score": {3: 1}}, "specs of rankers, got int"),
+        ({"score": None}, "got NoneType"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options: dict[str, Any], words: str) -> None:
@@ -127,6 +136,12 @@ def test_what_is_rejected_stands_for_nothing_and_behind_all_others() -> None:
     assert len(ranking.passed) == 1
 
 
+def test_broken_characters_of_one_are_rejected_and_the_others_ranked() -> None:
+    ranking = rank([f"A bakery {chr(0xD83D)} opens at six.", SAID[0]], filters="default")
+    assert [each.place for each in ranking] == [1, 0]
+    assert "garbled" in [reason.filter for reason in ranking[1].rejections]
+
+
 def test_none_may_pass() -> None:
     ranking = rank(["", " "], filters="default")
     assert ranking.best is None
@@ -159,7 +174,7 @@ def test_a_ranker_from_outside_is_held_to_its_word(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(registry, "ROWS", (*registry.ROWS, row))
     monkeypatch.setattr(registry, "_load", lambda row: Wide)
     with pytest.raises(InvalidInputError, match="finite scores from the ranker wide"):
-        rank(score="wide", rankers="none")
+        rank(score="wide", rankers="none", embedder=HashingEmbedder())
 
 
 @pytest.mark.parametrize(
