@@ -28,6 +28,10 @@ COMMANDS = {
         "Write what goes on from a prompt.",
     ),
     "prompt": ("embedkit_cli.commands.prompt:prompt", "Ask a generator with prompt templates."),
+    "summarize": (
+        "embedkit_cli.commands.summarize:summarize",
+        "Summarize texts: the best of several candidates.",
+    ),
     "evaluate": (
         "embedkit_cli.commands.evaluate:evaluate",
         "How good it is, measured on your own data.",

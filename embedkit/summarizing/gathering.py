@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError
+from embedkit.generators.drawing import draw
 from embedkit.protocols import SourceGenerator
 from embedkit.sentences import sentences
-from embedkit.summarizing.drawing import draw
 from embedkit.summarizing.parts import MARGIN, Reader
 from embedkit.summarizing.wishes import WORDS, Wish, check_wish
 from embedkit.types import Candidate
@@ -98,7 +98,9 @@ def from_source(
         found = [replace(each, text=as_points(each.text)) for each in found]
     notes = []
     if len(found) < order.n:
-        notes.append(f"{name}: the text gives {len(found)} different extracts, not {order.n}")
+        notes.append(
+            f"{name}: the text is so short that it gives {len(found)} of {order.n} candidates"
+        )
     return Gathered(name, found, True, "", notes)
 
 
@@ -201,9 +203,14 @@ class Teller:
         self, prompt: Rendered, n: int, wish: Wish, progress: Progress | None
     ) -> list[Candidate]:
         """Return candidates that came, and note why others did not."""
-        drawn = draw(
-            self.generator, prompt.prompt, n, progress=progress, **self._options(prompt, wish)
-        )
+        tell: Any = None
+        if progress is not None:
+            what, listen = f"asking {self.name}", progress
+            tell = lambda step: listen(what, step.finished, step.n)  # noqa: E731
+        options = self._options(prompt, wish)
+        drawn = draw(self.generator, prompt.prompt, n, progress=tell, **options)
+        for note in drawn.notes:
+            self._note(f"{self.name}: {note}")
         if drawn.failures:
             told = "; ".join(dict.fromkeys(drawn.failures))
             self._note(f"{self.name}: {len(drawn.failures)} of {n} candidates failed: {told}")
@@ -217,8 +224,6 @@ class Teller:
             told["temperature"] = self.order.temperature
         if self.order.seed is not None:
             told["seed"] = self.order.seed
-        if "logprobs" in self.generator.supports:
-            told["logprobs"] = True
         given = {name: value for name, value in told.items() if value not in (None, ())}
         unknown = [name for name in given if name not in self.generator.supports]
         if unknown:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from embedkit import registry
 from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError
-from embedkit.prompts.library import prompt as template_named
+from embedkit.prompts.library import prompt_for
 from embedkit.protocols import Generator, SourceGenerator
 from embedkit.ranking.rank import rank_candidates
 from embedkit.ranking.words import count_words
@@ -147,7 +147,7 @@ class Summarizer:
             return from_source(name, generator, text, wish, order)
         template = self.prompt
         if isinstance(template, (str, Path)):
-            template = template_named(template)
+            template = prompt_for(template, generator)
         return Teller(name, generator, template, order, self._choose).gather(text, wish)
 
     def _choose(self, part: str, drawn: list[Candidate], wish: Wish, prompt: str) -> str:
