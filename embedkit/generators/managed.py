@@ -54,6 +54,11 @@ class ManagedGenerator(BaseGenerator):
     def _one(self, messages: list[Message], sampling: Sampling, seed: int | None) -> Candidate:
         """Ask for one candidate, once. Raises what the classifier knows, or BadAnswerError."""
 
+    @property
+    def at_once(self) -> int:
+        """How many requests its limits allow at a time."""
+        return self._endpoint.service.limits.concurrency
+
     def check_access(self) -> None:
         """Refuse a missing key, and one that the service refuses, before any work is done.
 

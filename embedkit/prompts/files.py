@@ -69,7 +69,12 @@ def parse_template(text: str, where: str, *, default_name: str = "prompt") -> Pr
         if "prompt" in facts or "messages" in facts:
             raise TemplateError(f"{where} has its text twice: after the front, and in it")
         facts["prompt"] = body
-    return _made(facts, where, default_name)
+    try:
+        return _made(facts, where, default_name)
+    except TemplateError as error:
+        if error.message.startswith(where):
+            raise
+        raise TemplateError(f"{where}, {error.message}", do=error.do) from error
 
 
 def _split(text: str) -> tuple[str, str | None]:

@@ -74,9 +74,10 @@ class AnswerLedger:
             self._catch_up()
         if self.damaged:
             _log.warning(
-                "%s: %d lines are damaged; what they held is asked for again",
-                self.path, self.damaged,
-            )  # fmt: skip
+                "of the answers kept in %s, damaged: %d; they are asked for again",
+                self.path,
+                self.damaged,
+            )
 
     def __len__(self) -> int:
         return len(self._places)

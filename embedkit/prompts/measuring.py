@@ -139,6 +139,8 @@ def read_expected(source: Any, column: str) -> Labelled:
         values = batch.table.column(column_named(column, batch.table.schema.names)).to_pylist()
         kept = [i for i, value in enumerate(values) if _text(value)]
         found.left_out += len(values) - len(kept)
+        if not kept:
+            continue
         found.tables.append(batch.table.take(kept))
         found.lines.append([int(batch.lines[i]) for i in kept])
         found.expected += [_text(values[i]) for i in kept]

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from embedkit.protocols import Generator
     from embedkit.types import Candidate
 
-AT_ONCE = 8
-"""Inputs asked about at a time, of a generator that runs elsewhere; it keeps to its own limits."""
 AHEAD = 4
-"""Inputs that may be under way for each of these, so that a slow one holds the others up late."""
+"""Inputs under way or done ahead for each request at a time: a slow one seldom holds others up."""
 OUTAGE = 3
 """Inputs in a row for which the service cannot be reached, after which it is down."""
 _FATAL = (CredentialsError, QuotaError, StorageError, UnsupportedOperationError)
@@ -154,8 +152,8 @@ class Runner:
         StorageError
             An answer cannot be kept.
         """
-        # A generator with an account runs elsewhere: several requests at a time pay off.
-        workers = AT_ONCE if hasattr(self.generator, "check_access") else 1
+        # One that runs elsewhere says how much it takes at a time; one that runs here is busy.
+        workers: int = getattr(self.generator, "at_once", 1)
         waiting: deque[Future[Answered]] = deque()
         down = done = 0
         pool = ThreadPoolExecutor(workers, thread_name_prefix="embedkit-prompt")

@@ -131,6 +131,12 @@ class Source:
                     f"line {found.lineno} of {self.what}: templates cannot do {word}",
                     do="pass what it needs as an input",
                 )
+        hidden = next((n for n in tree.find_all(nodes.Getattr) if n.attr.startswith("_")), None)
+        if hidden is not None:
+            raise TemplateError(
+                f"line {hidden.lineno} of {self.what}: templates cannot reach {hidden.attr!r}",
+                do="pass what it needs as an input",
+            )
         if _depth(tree) > DEEPEST:
             raise TemplateError(
                 f"expected at most {DEEPEST} loops in each other in {self.what}, got more"

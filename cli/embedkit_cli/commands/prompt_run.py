@@ -135,16 +135,17 @@ def _once(session: Session, runner: Runner, fixed: dict[str, Any]) -> int:
         "template": runner.template.name,
         "answer": found.value,
         "problem": found.reason or None,
+        "said": found.text,
         "prompt_tokens": found.prompt_tokens,
         "completion_tokens": found.completion_tokens,
         "kept": found.asked == 0,
     }
-    if found.passed or session.given_format is not None:
+    if found.passed or session.format != "table":
         emit(session.format, facts, lambda: str(told(found)))
     if found.passed:
         return 0
     say(f"no answer that passes: {found.reason}")
-    if found.text and session.given_format is None:
+    if found.text and session.format == "table":
         say(f"it said: {found.text.strip()[:400]}")
     return 1
 
