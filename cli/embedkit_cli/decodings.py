@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from embedkit_cli.table import terminal_width
-from embedkit_cli.text import clean, cut, pad, width
+from embedkit_cli.text import clean, cut, harmless, pad, width
 
 if TYPE_CHECKING:
     from embedkit.types import Decoding, DecodingStep, TokenChoice
@@ -33,7 +34,7 @@ def describe_decoding(found: Decoding, choices: int) -> str:
     """
     steps = [step.fewer(choices) for step in found.steps]
     layout = _Layout(found, steps)
-    lines = [describe_law(found), ""]
+    lines = [*textwrap.wrap(describe_law(found), terminal_width()), ""]
     for number, step in enumerate(steps, 1):
         lines += [*layout.step(number, step), ""]
     return "\n".join([*lines, *_said(found)])
@@ -50,7 +51,7 @@ def describe_law(found: Decoding) -> str:
 
 def _said(found: Decoding) -> Iterable[str]:
     yield click.style("text", bold=True) + f"  ({clean(found.finish_reason)})"
-    yield from found.text.splitlines() or ["(empty)"]
+    yield from harmless(found.text).splitlines() or ["(empty)"]
 
 
 class _Layout:
@@ -61,7 +62,8 @@ class _Layout:
         self.blank, self.block, self.mark = ("␣", "█", "▸") if fancy else ("_", "#", ">")
         every = [choice for step in steps for choice in step.choices]
         self.tempers = found.temperature not in (0, 1)
-        self.cuts = any(choice.cut for choice in every) or found.temperature == 0
+        nucleus = found.top_p is not None and found.top_p < 1
+        self.cuts = bool(found.top_k) or nucleus or found.temperature == 0
         self.numbers = 1 + self.tempers + self.cuts
         room = terminal_width() - 2 - self.numbers * NUMBER - (REASON if self.cuts else 0)
         widest = max([width(self._token(choice)) for choice in every] + [12])
@@ -80,6 +82,8 @@ class _Layout:
             yield self._choice(choice)
         if step.others:
             yield self._others(step)
+        if self.cuts and step.left is not None:
+            yield from self._cut(step)
 
     def _token(self, choice: TokenChoice) -> str:
         from embedkit.generators.decoding.visible import visible
@@ -106,8 +110,15 @@ class _Layout:
     def _others(self, step: DecodingStep) -> str:
         label = cut(f"{step.others:,} more", self.wide)
         numbers = self._numbers(step.others_probability, step.others_tempered, step.others_left)
-        left = "" if step.left is None or not self.cuts else f"  {step.left:,} left"
-        return click.style(f"  {pad(label, self.wide)}{numbers}{left}", dim=True)
+        return click.style(f"  {pad(label, self.wide)}{numbers}", dim=True)
+
+    def _cut(self, step: DecodingStep) -> Iterable[str]:
+        """Yield how many tokens are left, and what the cuts cost."""
+        told = [f"{step.left:,} left"]
+        told += [f"top-k cut {_share(step.cut_by_top_k)}"] if step.cut_by_top_k else []
+        told += [f"top-p cut {_share(step.cut_by_top_p)}"] if step.cut_by_top_p else []
+        for line in textwrap.wrap(", ".join(told), terminal_width() - 2):
+            yield click.style(f"  {line}", dim=True)
 
     def _numbers(self, model: float, tempered: float, left: float) -> str:
         told = [model] + [tempered] * self.tempers + [left] * self.cuts

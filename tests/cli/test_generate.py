@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -192,8 +193,8 @@ def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
     assert result.exit_code == 0, result.stderr
     steps = result.stdout.partition("\ntext")[0]
     assert all(width(line) <= columns for line in steps.splitlines())
-    assert "\x1b" not in steps
-    assert "\u202e" not in steps
+    assert "\x1b" not in result.stdout
+    assert "\u202e" not in result.stdout
     assert "\\u202egnp" in steps or columns == 40
 
 
@@ -208,3 +209,35 @@ def test_colours_mark_what_is_drawn_and_what_is_cut(monkeypatch: pytest.MonkeyPa
     assert "temp." in plain, "the reason is told without colours"
     monkeypatch.setenv("NO_COLOR", "1")
     assert CliRunner().invoke(cli, cold, prog_name="embedkit", color=True).stdout == plain
+
+
+def test_candidates_on_a_terminal_are_harmless(run: Run) -> None:
+    words = ("generate", "a\x1b[31mb", *ECHO, "--format", "table")
+    assert run(*words).stdout.splitlines()[1] == "a\\x1b[31mb"
+
+
+def test_what_is_cut_beyond_the_shown_tokens_is_told(
+    monkeypatch: pytest.MonkeyPatch, run: Run
+) -> None:
+    import numpy as np
+
+    from embedkit.generators.decoding.steps import Law, step
+    from embedkit.types import Decoding
+    from embedkit_cli.decodings import describe_decoding
+
+    monkeypatch.setenv("COLUMNS", "80")
+    law = Law(0.5, 4, 0.9)
+    one = step(np.log([0.4, 0.3, 0.2, 0.06, 0.04]), list("abcde").__getitem__, 1, law, shown=5)
+    found = Decoding("m", "p", "b", "stop", 0.5, 4, 0.9, None, (one,))
+    # Squares: 16, 9, 4, 0.36 and 0.16 of 29.52. Of the four likeliest a and b have 0.85.
+    assert click.unstyle(describe_decoding(found, 2)).splitlines()[2:8] == [
+        " 1 b            model  temp.   left",
+        "  a             0.400  0.542  0.552         █████████████",
+        "▸ b             0.300  0.305  0.310         ███████",
+        "  3 more        0.300  0.153  0.138",
+        "  3 left, top-k cut 0.005, top-p cut 0.012",
+        "",
+    ]
+    whole = describe_decoding(found, 5)
+    assert "top-p" in whole.splitlines()[6]
+    assert "top-k" in whole.splitlines()[7]
