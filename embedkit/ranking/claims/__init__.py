@@ -24,7 +24,7 @@ be told: only its numbers, and words in Latin letters, are looked at. :func:`lim
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -38,6 +38,8 @@ from embedkit.sentences import Sentence, sentences
 if TYPE_CHECKING:
     from embedkit.ranking.pool import Pool
 
+_NEAREST = 20
+"""Claims of a text for which the nearest in the source is looked for."""
 _CITATION = re.compile(r"\[\d{1,3}(?:\s?[,;–-]\s?\d{1,3})*\]")
 _ITEM = re.compile(r"^[ \t]{0,8}\(?(\d{1,3})[.)](?=\s)", re.MULTILINE)
 
@@ -130,38 +132,50 @@ def unheld(text: str, listed: Sequence[Sentence], facts: Facts, *, cites: bool) 
         Whether numbers in square brackets name sources, and claim nothing.
     """
     found = tokens(text)
-    spans: list[tuple[int, int]] = _citations(text) if cites else []
-    spans += _items(text)
+    taken = _Taken([*(_citations(text) if cites else []), *_items(text)])
     claims: list[Claim] = []
     for date in dates(text):
-        spans.append((date.start, date.end))
+        taken.add(date.start, date.end)
         if not facts.holds_date(date):
             claims.append(Claim("date", date.text, date.start, date.end, date.text))
-    claims += _numbers(text, found, spans, facts)
-    for first, last, word in _names(text, listed, found, spans, facts):
+    claims += _numbers(text, found, taken, facts)
+    for first, last, word in _names(text, listed, found, taken, facts):
         said = text[first.start : last.end]
-        claims.append(
-            Claim("name", said, first.start, last.end, word.text, facts.nearest_name(word.text))
-        )
+        near = facts.nearest_name(word.text) if len(claims) < _NEAREST else ""
+        claims.append(Claim("name", said, first.start, last.end, word.text, near))
     return sorted(claims, key=lambda claim: (claim.start, claim.end))
 
 
-def _numbers(
-    text: str, found: list[Token], spans: list[tuple[int, int]], facts: Facts
-) -> list[Claim]:
+class _Taken:
+    """Places of a text that are read already, or claim nothing."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._places: set[int] = set()
+        for start, end in spans:
+            self.add(start, end)
+
+    def add(self, start: int, end: int) -> None:
+        """Take the characters from start to end."""
+        self._places.update(range(start, end))
+
+    def __contains__(self, place: object) -> bool:
+        return place in self._places
+
+
+def _numbers(text: str, found: list[Token], taken: _Taken, facts: Facts) -> list[Claim]:
     """Return the numbers and times of day that the facts do not hold."""
-    times = [token for token in found if token.kind == "time" and not _within(token.start, spans)]
+    times = [token for token in found if token.kind == "time" and token.start not in taken]
     claims = [
         Claim("number", token.text, token.start, token.end, token.text)
         for token in times
         if not _holds_time(token, facts)
     ]
-    codes = [(token.start, token.end) for token in found if is_code(token)]
+    codes = _Taken((token.start, token.end) for token in found if is_code(token))
     for number in numbers(text, found, facts.language.name):
-        if not number.claimed or _within(number.start, [*spans, *codes]):
+        if not number.claimed or number.start in taken or number.start in codes:
             continue
         if not facts.holds_number(number):
-            near = facts.nearest_number(number)
+            near = facts.nearest_number(number) if len(claims) < _NEAREST else ""
             claims.append(Claim("number", number.text, number.start, number.end, number.text, near))
     return claims
 
@@ -177,7 +191,7 @@ def _names(
     text: str,
     listed: Sequence[Sentence],
     found: list[Token],
-    spans: list[tuple[int, int]],
+    taken: _Taken,
     facts: Facts,
 ) -> Iterator[tuple[Token, Token, Token]]:
     """Yield the names of all sentences that the facts do not hold."""
@@ -187,7 +201,7 @@ def _names(
         while at < len(found) and found[at].start < sentence.end:
             inside.append(found[at])
             at += 1
-        yield from unheld_names(text, inside, facts, spans)
+        yield from unheld_names(text, inside, facts, taken)
 
 
 def _citations(text: str) -> list[tuple[int, int]]:
@@ -200,7 +214,3 @@ def _items(text: str) -> list[tuple[int, int]]:
     found = list(_ITEM.finditer(text))
     counted = [int(match[1]) for match in found] == list(range(1, len(found) + 1))
     return [match.span() for match in found] if counted and len(found) > 1 else []
-
-
-def _within(place: int, spans: list[tuple[int, int]]) -> bool:
-    return any(start <= place < end for start, end in spans)

@@ -35,7 +35,7 @@ _DAYS = (
 )
 WEEKDAYS = {name: i for i, listed in enumerate(_DAYS) for name in listed.split()}
 
-_AMBIGUOUS = frozenset({"may", "march", "mar", "mars", "sep", "dec", "jan", "jun", "nov", "oct"})
+_AMBIGUOUS = frozenset({"may", "march", "mar"})
 """Words too, unless they begin with a capital."""
 _ISO = re.compile(r"(?<![\d./-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d/-]|\.\d)")
 _SLASHED = re.compile(r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/-]|\.\d)")

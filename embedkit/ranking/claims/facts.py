@@ -53,6 +53,8 @@ class Facts:
         self.text = f"{source}\n\n{question}" if question else source
         self.language: Language = language(source or question)
         self.has_capitals = has_capitals(self.text) or not any(map(str.isalpha, self.text))
+        script, name = self.language
+        self.inflects = script != "Latin" or name not in ("", "English")
         self.tokens = tokens(self.text)
         self._collect()
 
@@ -136,7 +138,7 @@ class Facts:
         after: dict[str, set[str]] = defaultdict(set)
         before: dict[str, set[str]] = defaultdict(set)
         for left, right in pairwise(self.tokens):
-            if right.start - left.end != 1 or self.text[left.end] not in " \u00a0":
+            if right.start - left.end != 1 or self.text[left.end] not in " \u00a0\n":
                 continue
             if left.text[0].isupper() and right.text[0].isupper():
                 after[plain(left.text)].add(plain(right.text))
@@ -186,10 +188,11 @@ class Facts:
             return True
         if any(form in self.words or form in self.joined for form in _forms(name)):
             return True
-        if self.language.name not in ("", "English") and self._shares_stem(name):
+        if self.inflects and self._shares_stem(name):
             return True
         cut = parts(word)
-        if len(cut) > 1 and all(part in self.words or part in _SKIPPED for part in cut):
+        code = any(map(str.isdigit, word))  # GPT-3 is not held by GPT and 3
+        if not code and len(cut) > 1 and all(p in self.words or p in _SKIPPED for p in cut):
             return True
         return self._holds_otherwise(word, name, coined)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -30,13 +30,45 @@ _LEAST_TITLED = 4
 _ORDINARY = re.compile(
     r"(?:ing|ings|tion|tions|sion|sions|ment|ments|ness|ity|ities|ive|ively|ous|able|ible|ful|less"
     r"|ally|ly|ism|ized|ised|izing|ed|ence|ance|ences|ances|ure|ures|ology|ologies|ical|ial"
-    r"|ional|ary|ent|ant|ers|er|ors|or|age|ship|work|works)$"
+    r"|ional|ary|ent|ant|ers|er|ors|or|age|ship|work|works|al|als|ic|ics|ist|ists|ward|wards|wise"
+    r"|ysis|yses|ility|ization|isation)$"
 )
 """Endings of words that are hardly names."""
+_IN_TITLES = frozenset(
+    """
+    new old big small high low long short good bad best worst great large full free fast slow deep
+    wide early late first last next local global general generic special simple complex exact
+    approximate linear smart strong weak hard soft real true false open closed public private hot
+    cold dark light black white red green blue young main major minor single double joint cross self
+    multi super hyper micro macro approach approaches method methods model models system systems
+    data design designs study studies test tests task tasks case cases class classes type types
+    form forms way ways role roles rule rules test field fields group groups set sets space spaces
+    state states status scheme schemes tool tools theory theories graph graphs tree trees path
+    paths loss losses cost costs price prices rate rates risk risks gain gains growth change changes
+    effect effects limit limits bound bounds problem problems question questions answer answers
+    result results review survey note notes guide report news world people man men woman women child
+    children family home house city town country war peace law court police school team game games
+    life death day days week year years time times night money market markets bank trade tax jobs
+    plan plans deal talks vote power energy water fire air land sea food health care drug drugs
+    image images video text texts speech language word words code query queries search map maps
+    line lines point points shape shapes wave waves tail head heart hand eye brain mind body cell
+    cells gene genes light sound heat mass force motion flow flows noise signal signals sample
+    samples feature features label labels layer layers weight weights step steps rank score scores
+    using use uses used via toward towards based beyond among across along amid inside outside
+    against about how why what who where when whether make makes made take takes get gets give
+    gives find finds show shows see sees say says set sets let lets help helps need needs keep
+    keeps hit hits win wins lose loses rise rises fall falls cut cuts stop stops start starts end
+    ends begin begins build builds call calls ask asks tell tells know think learn teach exchange
+    search attack attacks defense defence black-box technique techniques trick tricks hope fear
+    love hate fight fights search check checks look looks view views idea ideas fact facts story
+    part parts piece pieces pair pairs whole half top bottom side sides edge edges core base field
+    """.split()  # noqa: SIM905
+)
+"""Words that titles are made of, which their capitals do not make names."""
 
 
 def unheld_names(
-    text: str, sentence: Sequence[Token], facts: Facts, taken: Sequence[tuple[int, int]]
+    text: str, sentence: Sequence[Token], facts: Facts, taken: Container[int]
 ) -> Iterator[tuple[Token, Token, Token]]:
     """Yield the names of a sentence that the facts do not hold.
 
@@ -46,8 +78,8 @@ def unheld_names(
         The whole candidate.
     sentence : sequence of Token
         The tokens of the sentence.
-    taken : sequence of (start, end)
-        Places that are part of a date.
+    taken : container of int
+        Places that are part of a date, or claim nothing.
 
     Yields
     ------
@@ -72,13 +104,12 @@ class _Reader:
         self.small = small_words(facts.language.name)
         self.titled = not self.german and self._is_titled()
 
-    def runs(self, taken: Sequence[tuple[int, int]]) -> list[list[Token]]:
+    def runs(self, taken: Container[int]) -> list[list[Token]]:
         """Return the words written like names, those that follow each other together."""
         found: list[list[Token]] = []
         last: Token | None = None
         for token in self.sentence:
-            inside = any(start <= token.start < end for start, end in taken)
-            if token.kind != "word" or inside or not self._is_name(token):
+            if token.kind != "word" or token.start in taken or not self._is_name(token):
                 last = None
                 continue
             if last is not None and self.text[last.end : token.start] in (" ", "\u00a0", ". "):
@@ -133,7 +164,7 @@ class _Reader:
             return False
         before = self.text[max(0, token.start - _BEFORE) : token.start]
         if self.titled or _COLON.search(before):
-            return not _ORDINARY.search(plain(word))
+            return not _is_ordinary(word)
         if place or not (token.start == self.sentence[0].start or _LINE.search(before)):
             return True
         return len(run) > 1 and self._belongs(word, run[1].text)
@@ -148,7 +179,12 @@ class _Reader:
         follows = plain(second)
         if follows not in before or follows in self.facts.lower:
             return False
-        return not _ORDINARY.search(plain(first))
+        return not _is_ordinary(first)
+
+
+def _is_ordinary(word: str) -> bool:
+    """Whether a word is hardly a name, where its capital does not tell."""
+    return all(part in _IN_TITLES or _ORDINARY.search(part) for part in parts(word))
 
 
 @lru_cache(maxsize=16)

@@ -124,6 +124,7 @@ def _written(text: str, found: Sequence[Token], i: int, english: bool, listed: l
             end, after = found[i + 1].end, i + 2
         elif text[end : end + 1] in _EAST:
             values = _times(values, (_EAST[text[end]],))
+            end += 1
         else:
             values, end, after = _fraction(text, found, i, values)
     percent = _PERCENT.match(text, end)

@@ -31,7 +31,7 @@ _DANGLING = frozenset(
 """Folded words that a sentence does not end with, or hardly ever."""
 _ENDS_TOO = frozenset(
     """
-    in on at by is are was be has have had do can will may this that these those as
+    in on at is are was be has have had do can will may this that these those as
     his am per con sono son la o e y die den war will such very
     """.split()  # noqa: SIM905
 )
@@ -52,7 +52,9 @@ class CutOffFilter(BaseFilter):
     def _reason(self, pool: Pool, place: int, text: str) -> str | None:
         if pool.candidates[place].finish_reason.lower() in _CUT:
             return f"cut at the limit of tokens, after {quoted(text[-40:])}"
-        if place in pool.extracts or _END.search(text[-200:]):
+        if place in pool.extracts:
+            return None
+        if _END.search(text[-200:]) and not text.endswith(("...", "…")):
             return None
         last = pool.candidate_sentences[place][-1].text
         if _ends_open(text, last) or self._lacks_stop(pool, place):
@@ -69,7 +71,7 @@ class CutOffFilter(BaseFilter):
 
 def _ends_open(text: str, last: str) -> bool:
     """Whether the last word or sign of a text wants something after it."""
-    if text[-1] in ",;:-–—([{“«「/&=+" or text.endswith("..."):
+    if text[-1] in ",;:-–—([{“«「/&=+" or text.endswith(("...", "…")):
         return True
     if any(last.count(pair[0]) > last.count(pair[1]) for pair in _PAIRS):
         return True

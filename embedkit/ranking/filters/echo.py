@@ -31,7 +31,8 @@ _TOKEN = re.compile(
 )
 """What chat templates and few-shot prompts separate their parts with."""
 _PREAMBLE = re.compile(
-    r"^\W*(?:sure|certainly|of course|okay|ok|here(?:'s|’s| is| are)|the following is|below is)\b"
+    r"^\W*(?:(?:sure|certainly|of course|okay|ok)\W+)?"
+    r"(?:sure|certainly|here(?:'s|’s| is| are)|the following is|below is)\b"
     r"[^.!?\n]{0,80}\b(?:summary|summaries|headline|answer|sentences?|points?|title|version)\b"
     r"|^\W*(?:as an ai\b|as a language model\b|i(?:'m| am) sorry\b"
     r"|i can(?:not|'t|’t) (?:help|assist)\b)",

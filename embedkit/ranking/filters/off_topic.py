@@ -7,46 +7,63 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from embedkit.ranking.filters.base import BaseFilter, check_share
+from embedkit.ranking.telling import small_words
+from embedkit.ranking.words import words
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from embedkit.ranking.pool import Pool
+
+_STEM = 6
+"""Letters of a word that tell it from others, its endings aside."""
 
 
 class OffTopicFilter(BaseFilter):
-    """Rejects a candidate that is far from every sentence of its source.
+    """Rejects a candidate that is neither near its source nor made of the source's words.
+
+    What counts is the mean of two shares: the cosine with what is nearest in the source, a sentence
+    or the mean of all, and the share of the candidate's content words that the source has. Either
+    alone misleads: all papers are near each other to a model, and so are all dialogues; and what is
+    put in other words shares few.
 
     Parameters
     ----------
     least : float, from 0 to 1
-        Cosine between a candidate and the nearest sentence of the source, or the mean of all.
+        Least mean of the two.
     """
 
     name: ClassVar[str] = "off-topic"
     extracts: ClassVar[bool] = False
 
-    def __init__(self, *, least: float = 0.3) -> None:
+    def __init__(self, *, least: float = 0.38) -> None:
         self.least = check_share(least, "least", self.name)
 
     def _reason(self, pool: Pool, place: int, text: str) -> str | None:
         if not len(pool.source_vectors):
             return None
-        nearest = likeness(pool)[place]
-        if nearest >= self.least:
+        told = {word[:_STEM] for word in words(text)} - small_words()
+        if not told:
+            return None
+        held = {word[:_STEM] for word in words(pool.source)}
+        shared = len(told & held) / len(told)
+        near = float(likeness(pool)[place])
+        if (max(near, 0) + shared) / 2 >= self.least:
             return None
         return (
-            f"about something else: likeness to the source {nearest:.2f}, "
-            f"at least {self.least:g} wanted"
+            f"about something else: {shared:.0%} of its words are the source's, "
+            f"likeness to the source {near:.2f}"
         )
 
 
-def likeness(pool: Pool) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def likeness(pool: Pool) -> NDArray[np.float32]:
     """Return the cosine of each candidate with what is nearest in the source, shape (n,).
 
     That is a sentence of the source, or the mean of all.
     """
     middle = pool.source_vectors.mean(axis=0, keepdims=True)
     middle /= max(float(np.linalg.norm(middle)), 1e-12)
-    nearest: np.ndarray[tuple[int], np.dtype[np.float32]] = (
-        pool.vectors @ np.vstack([pool.source_vectors, middle]).T
-    ).max(axis=1)
+    nearest: NDArray[np.float32] = (pool.vectors @ np.vstack([pool.source_vectors, middle]).T).max(
+        axis=1
+    )
     return nearest
