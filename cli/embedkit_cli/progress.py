@@ -39,7 +39,7 @@ class Progress:
             if told.to_read and told.read is not None and told.read < told.to_read:
                 self._show("reading", told.read, told.to_read)
             elif told.written is not None:
-                self._show("writing", told.written, 0)
+                self._show("writing", max(told.written, 1), 0)  # a bar of nothing counts nothing
             else:
                 self._show("candidates", told.finished, told.n)
 

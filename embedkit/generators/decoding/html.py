@@ -26,7 +26,7 @@ overflow-wrap:anywhere}
 gap:4px;align-items:center;font-size:12px;line-height:18px;font-variant-numeric:tabular-nums;
 margin-top:1px;padding:0 3px}
 .NAME .head{opacity:.75;padding-bottom:2px}
-.NAME .token{font-family:ui-monospace,Menlo,Consolas,monospace;white-space:pre;
+.NAME .token{font-family:ui-monospace,Menlo,Consolas,monospace;white-space:pre;text-align:left;
 overflow:hidden;text-overflow:ellipsis}
 .NAME .row i{position:absolute;left:0;border-radius:2px;pointer-events:none}
 .NAME .row .left{top:0;bottom:2px;background:rgba(74,122,201,.28)}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embedkit.generators.decoding.cutting import BY_TEMPERATURE, BY_TOP_K, BY_TOP_P, LEFT, Cut, cut
 from embedkit.types.decoding import CutBy, DecodingStep, TokenChoice
 
+_ROUNDING = 1e-12
 _NAMES: dict[int, CutBy] = {
     LEFT: "",
     BY_TEMPERATURE: "temperature",
@@ -98,5 +99,6 @@ def step(
 
 
 def _beyond(shares: Iterable[float]) -> float:
-    """Return what others have, which rounding must not bring below nothing."""
-    return max(0.0, 1.0 - math.fsum(shares))
+    """Return what others have; what is within rounding of nothing is nothing."""
+    left = 1.0 - math.fsum(shares)
+    return left if left > _ROUNDING else 0.0

@@ -101,7 +101,7 @@ def test_top_k_keeps_k(values: Any, temperature: float, k: int) -> None:
         assert values[kept].min() >= values[~kept].max()
 
 
-@given(logits, temperatures, shares)
+@given(logits, temperatures, st.floats(0, 1, exclude_max=True))
 def test_top_p_keeps_the_smallest_set_that_has_it(
     values: Any, temperature: float, p: float
 ) -> None:

@@ -46,6 +46,11 @@ def test_temperature_is_told_beside_the_models_own_share() -> None:
     assert found.others_tempered == pytest.approx(1 - 0.16 / 0.285)
 
 
+def test_where_all_others_are_cut_they_have_nothing_at_all() -> None:
+    found = step(FIVE, WORDS.__getitem__, 0, Law(0.7, 3), shown=3)
+    assert found.others_left == 0
+
+
 def test_at_temperature_0_the_likeliest_is_left_alone() -> None:
     found = step(FIVE, WORDS.__getitem__, 0, Law(0.0), shown=3)
     assert [choice.cut for choice in found.choices] == ["", "temperature", "temperature"]
