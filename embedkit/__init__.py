@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from embedkit.evaluation.search import evaluate_search
     from embedkit.finetuning.report import FineTuned
     from embedkit.generators.decoding.show import show_decoding
+    from embedkit.prompts.api import run_prompt
     from embedkit.prompts.library import prompt, prompt_for, prompt_templates
     from embedkit.prompts.template import PromptTemplate
     from embedkit.ranking.rank import rank_candidates
@@ -116,6 +117,7 @@ _WHERE = {
     "generator": "api",
     "index": "api",
     "reranker": "api",
+    "run_prompt": "prompts.api",
     "prompt": "prompts.library",
     "prompt_for": "prompts.library",
     "prompt_templates": "prompts.library",
@@ -272,6 +274,7 @@ __all__ = [
     "prompt_templates",
     "rank_candidates",
     "reranker",
+    "run_prompt",
     "show_decoding",
     "summarize",
     "train",

@@ -92,6 +92,8 @@ class BaseGenerator(ABC):
     """Whether ``generate`` takes ``progress``."""
     completes: bool = False
     """Whether a text is gone on from as it stands, rather than taken as what a user says."""
+    chats: bool = False
+    """Of one that completes: whether it was trained to answer messages too."""
 
     @property
     @abstractmethod

@@ -42,6 +42,8 @@ class SmolLMGenerator(LlamaGenerator):
             chat=chat,
         )
 
+    chats = True
+
     @property
     def model_id(self) -> str:
         """Name and precision. The weights are verified, so the name is exact."""

@@ -45,7 +45,7 @@ SHOWN = 10
     multiple=True,
     help="Column of an input.  [default: the one of its name]",
 )
-@click.option("-o", "--output", metavar="OUT", help="File to write; - for stdout.  [default: -]")
+@click.option("-o", "--output", "--out", metavar="OUT", help="File to write; - for stdout.")
 @asking_options
 @example_options
 @click.option(
