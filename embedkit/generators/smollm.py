@@ -24,6 +24,9 @@ class SmolLMGenerator(LlamaGenerator):
     chat : bool
     """
 
+    chats = True
+    """Its chat template serves whole texts better than going on from them does."""
+
     def __init__(
         self,
         *,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError
 from embedkit.generators.drawing import draw
 from embedkit.protocols import SourceGenerator
+from embedkit.ranking.words import count_words
 from embedkit.sentences import sentences
 from embedkit.summarizing.parts import MARGIN, Reader
 from embedkit.summarizing.wishes import WORDS, Wish, check_wish
-from embedkit.types import Candidate
+from embedkit.types import Candidate, Token
 
 if TYPE_CHECKING:
     from embedkit.prompts.template import PromptTemplate, Rendered
@@ -215,7 +216,12 @@ class Teller:
             told = "; ".join(dict.fromkeys(drawn.failures))
             self._note(f"{self.name}: {len(drawn.failures)} of {n} candidates failed: {told}")
         before = _lead(prompt) if wish.form == "points" else ""
-        return [replace(each, text=before + each.text.strip()) for each in drawn.candidates]
+        completed = isinstance(prompt.prompt, str) and not before
+        found = [_ended(each, wish.most_words) for each in drawn.candidates]
+        return [
+            replace(each, text=before + (_begun(each.text) if completed else each.text))
+            for each in found
+        ]
 
     def _options(self, prompt: Rendered, wish: Wish) -> dict[str, Any]:
         """Return the sampling parameters, without those the generator does not know."""
@@ -256,6 +262,42 @@ class Teller:
     def _part_wish(self, room: int) -> Wish:
         words = min(WORDS["medium"], max(LEAST_PART, room // 12))
         return check_wish(words, "prose")
+
+
+def _ended(candidate: Candidate, most_words: int) -> Candidate:
+    """End a candidate with its last whole sentence that fits the length; None fits: as it came.
+
+    Small models go on and on: what they say first may be good, and was asked for alone.
+    """
+    text = candidate.text.strip()
+    if candidate.finish_reason != "length" and count_words(text) <= most_words:
+        return replace(candidate, text=text)
+    listed = sentences(text)
+    whole = listed if candidate.finish_reason != "length" else listed[:-1]
+    fits = [each for each in whole if count_words(text[: each.end]) <= most_words]
+    if not fits or fits[-1].end == len(text):
+        return replace(candidate, text=text)
+    kept = text[: fits[-1].end]
+    return replace(candidate, text=kept, finish_reason="stop", tokens=_tokens(candidate, kept))
+
+
+def _tokens(candidate: Candidate, kept: str) -> tuple[Token, ...] | None:
+    """Return the tokens that the beginning of a candidate is made of."""
+    if candidate.tokens is None:
+        return None
+    left = len(candidate.text) - len(candidate.text.lstrip()) + len(kept)
+    found: list[Token] = []
+    for token in candidate.tokens:
+        if left <= 0:
+            break
+        found.append(token)
+        left -= len(token.text)
+    return tuple(found)
+
+
+def _begun(text: str) -> str:
+    """Return what goes on from a prompt as a text of its own: with a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def _lead(prompt: Rendered) -> str:

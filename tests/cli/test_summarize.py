@@ -39,7 +39,7 @@ def test_lengths_and_forms(run: Run, work: Path) -> None:
 def test_all_with_scores_and_reasons(run: Run, work: Path) -> None:
     (work / "ferry.txt").write_text(FERRY)
     shown = run(
-        "summarize", "ferry.txt", "-g", "echo", "-n", "2", "--show", "all", "--format", "table"
+        "summarize", "ferry.txt", "-g", "echo", "-n", "1", "--show", "all", "--format", "table"
     )
     assert "rejected (echo): it repeats" in shown.stdout
     assert "coverage" in shown.stdout

@@ -13,7 +13,7 @@ from embedkit.errors import CredentialsError, EmbeddingError, InvalidInputError
 from embedkit.generators.base import BaseGenerator, Sampling
 from embedkit.ranking.words import count_words
 from embedkit.summarizing.pipeline import summarize
-from embedkit.types import Candidate, Message
+from embedkit.types import Candidate, Message, Token
 
 FERRY = """The ferry between the two islands stopped on Monday. A storm had broken its rudder.
 The harbour master said that a new rudder comes from the mainland on Thursday. Until then a small
@@ -92,6 +92,33 @@ def test_a_model_is_told_by_the_template() -> None:
     assert model.samplings[0].max_tokens is not None
     assert summary.best is not None
     assert summary.best.generator == "scripted"
+
+
+def test_what_goes_on_too_long_ends_with_its_last_sentence_that_fits() -> None:
+    more = "The bakery on the smaller island has flour for three days and bakes at night. " * 3
+    summary = short(Scripted(f"{GOOD} {more}"), n=1)
+    assert summary.text.startswith(GOOD)
+    assert summary.text.endswith("at night.")
+    assert count_words(summary.text) <= 40
+
+
+class Talkative(Scripted):
+    """Is cut off at its limit, and has the log-probabilities of its words."""
+
+    supports: ClassVar[frozenset[str]] = frozenset({"max_tokens", "logprobs"})
+
+    def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
+        told = re.findall(r"\s*\S+", f" {GOOD} The harbour master said that")
+        tokens = tuple(Token(word, -1.0) for word in told)
+        return [Candidate("".join(told), "length", None, len(tokens), tokens)] * sampling.n
+
+
+def test_what_is_cut_off_ends_with_its_last_whole_sentence() -> None:
+    (each,) = short(Talkative("-"), n=1).ranking
+    assert each.text == GOOD
+    assert each.candidate.finish_reason == "stop"
+    assert each.candidate.tokens is not None
+    assert "".join(token.text for token in each.candidate.tokens).strip() == GOOD
 
 
 def test_several_generators_compete_in_one_ranking() -> None:
