@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 COVERAGE = 10.0
 """What full coverage adds to the log-odds over none."""
-MIDDLE = 0.4
+MIDDLE = 0.45
 """The coverage that speaks neither for a text nor against it."""
 FOREIGN = 0.5
 """Share of a question's words, below which they are taken for another language's than the

@@ -27,6 +27,9 @@ READER = "minilm"
 """What compares sentences where the collection's own embedder would have to be paid for."""
 SCORE: Mapping[str, float] = {"bearing": 1.0}
 """What answers are ranked by, where nobody says."""
+NOT_OF_ANSWERS = frozenset(("copied", "off-topic"))
+"""Filters that are for summaries: an answer should repeat a source, and may be a mere number that
+is like nothing; what no passage supports is rejected all the same."""
 _SAYS_NOTHING = re.compile(
     r"\b(?:sources?|passages?|texts?|context|documents?|records?|information)\b[^.]{0,40}"
     r"\b(?:do|does|did|is|are)(?: not|n['’]t)\b[^.]{0,20}"
@@ -197,9 +200,8 @@ def _ranked(
 ) -> Ranking:
     """Rank the candidates, those last that cannot be shown whatever the filters say."""
     filters = asking.filters
-    if filters == "default" and not drawn.extracts:
-        # To repeat a source is what an answer should do.
-        filters = [row.name for row in registry.rows("filter") if row.name != "copied"]
+    if filters == "default":
+        filters = [row.name for row in registry.rows("filter") if row.name not in NOT_OF_ANSWERS]
 
     def ranked(places: Sequence[int]) -> list[RankedCandidate]:
         if not places:

@@ -164,6 +164,14 @@ def test_what_the_passages_do_not_hold_is_rejected(shop) -> None:
     assert "can be shown" in only.notes[-1]
 
 
+def test_a_few_words_are_an_answer(shop) -> None:
+    answer = shop.ask(
+        "How many loaves do you sell a day?", generator=Scripted("90 [2]", " 80"), n=2
+    )
+    assert answer.text == "90 [1]"
+    assert [each.text for each in answer.ranking if each.rejections] == ["80"]
+
+
 def test_a_sentence_that_no_passage_supports_is_rejected(shop) -> None:
     answer = shop.ask(QUESTION, generator=Scripted("Elephants live in herds."), n=1, filters="none")
     assert not answer.said
