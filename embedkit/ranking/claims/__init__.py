@@ -8,8 +8,8 @@ What is the same:
 - a date that says no more than one of the source, in any form (``5 March`` and ``2020-03-05``);
 - a name each of whose words stands in the source, whatever its case and accents, in the singular
   or plural or possessive; an acronym of three letters or more whose words stand there in their
-  order (``CNNs`` and ``convolutional neural network``), but not one that the text introduces
-  between brackets and the source never uses; a name that spells out an acronym of the
+  order (``CNNs`` and ``convolutional neural network``), but one that the text introduces
+  between brackets must stand in the source as it is; a name that spells out an acronym of the
   source with at least half of its words in the source.
 
 What is not: a word at the beginning of a sentence, unless a name follows; words such as ``one`` and

@@ -181,11 +181,13 @@ class Facts:
     def holds_word(self, word: str, coined: bool = False) -> bool:
         """Whether a name of one word stands in the text, as it is, in parts or as a plural.
 
-        Where it is coined, an abbreviation must stand there itself; else its words may, too.
+        An abbreviation that is coined must stand there as it is; else its words may, too.
         """
         name = plain(word)
         if name in self.words or squeezed(word) in self.joined:
             return True
+        if coined:
+            return False
         if any(form in self.words or form in self.joined for form in _forms(name)):
             return True
         if self.inflects and self._shares_stem(name):
@@ -194,14 +196,14 @@ class Facts:
         code = any(map(str.isdigit, word))  # GPT-3 is not held by GPT and 3
         if not code and len(cut) > 1 and all(p in self.words or p in _SKIPPED for p in cut):
             return True
-        return self._holds_otherwise(word, name, coined)
+        return self._holds_otherwise(word, name)
 
     def _shares_stem(self, name: str) -> bool:
         """Whether a word of the text differs in its ending alone, as names do in many languages."""
         shortest = max(_STEM, len(name) - _ENDINGS)
         return any(name[:length] in self._stems for length in range(len(name), shortest - 1, -1))
 
-    def _holds_otherwise(self, word: str, name: str, coined: bool) -> bool:
+    def _holds_otherwise(self, word: str, name: str) -> bool:
         """Whether a month, a Roman number or an acronym stands in the text in another form."""
         month, day = MONTHS.get(name), WEEKDAYS.get(name)
         if month is not None and any(r[1] == month for date in self.dates for r in date.readings):
@@ -215,9 +217,7 @@ class Facts:
             return True
         if name in _ROMAN and _ROMAN[name] in self.values:
             return True
-        return (
-            is_acronym(word) and not coined and self._spells_out(squeezed(word).removesuffix("s"))
-        )
+        return is_acronym(word) and self._spells_out(squeezed(word).removesuffix("s"))
 
     def _spells_out(self, acronym: str) -> bool:
         """Whether words of the text begin with the letters of an acronym, one after the other."""

@@ -192,6 +192,7 @@ def test_an_acronym_needs_the_words_in_their_order_within_a_sentence() -> None:
     held = "It is a generative adversarial network. It works."
     assert unsupported_in("The GAN works, GANs work.", held) == []
     assert unsupported_in("The GAN works.", "It is generative. Adversarial network works.") != []
+    assert unsupported_in("A generative adversarial network (GAN) works.", held) != []
     assert unsupported_in("The AI works.", "All interesting things work.") != []
     assert unsupported_in("The AI works.", "Artificial intelligence works.") == []
 
