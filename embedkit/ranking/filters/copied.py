@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 
 class CopiedFilter(BaseFilter):
-    """Rejects a candidate that copies the source word by word.
+    """Rejects a candidate that is one passage of the source, word by word.
 
-    People copy too: what is rejected is next to nothing but copies.
+    One that puts sentences of different places together has chosen, and is no copy: of 300 machine
+    summaries of news that people judged, 135 hold next to nothing but the source's own words, and
+    people like them as much as the others; 18 are one passage.
 
     Parameters
     ----------
     most : float, from 0 to 1
-        Share of a candidate's words that may stand in runs that the source holds too.
+        Share of a candidate's words that may stand in one run that the source holds too.
     run : int, >= 1
         Words from which on a run counts as copied. A candidate with fewer is never rejected.
     """
@@ -34,14 +36,11 @@ class CopiedFilter(BaseFilter):
     def _reason(self, pool: Pool, place: int, text: str) -> str | None:
         said = words(text)
         found = runs(said, words(pool.source), self.run)
-        copied: set[int] = set()
-        for start, stop in found:
-            copied.update(range(start, stop))
-        if len(copied) <= self.most * len(said):
+        start, stop = max(found, key=lambda each: each[1] - each[0], default=(0, 0))
+        if stop - start <= self.most * len(said):
             return None
-        start, stop = max(found, key=lambda each: each[1] - each[0])
         longest = " ".join(said[start:stop])
         return (
-            f"copied: {len(copied)} of its {len(said)} words stand so in the source, "
-            f"such as {quoted(longest)}"
+            f"copied: {stop - start} of its {len(said)} words stand so in the source: "
+            f"{quoted(longest)}"
         )

@@ -104,6 +104,8 @@ def test_copied() -> None:
     assert reason("copied", sentence, extracts=[0]) is None
     assert "copied" in str(reason("copied", sentence.upper().replace("\n", " ") + "!"))
     assert reason("copied", GOOD) is None
+    chosen = f"{sentence}. Today some 9,000 cars use the bridge each day."
+    assert reason("copied", chosen) is None, "chosen from two places"
     assert reason("copied", "The council decides in autumn.") is None, "too short to be a copy"
     assert reason("copied?run=4", "The council decides in autumn.") is not None
     half = f"{sentence}, whom nobody had heard of before that time in all of the country."
