@@ -241,3 +241,34 @@ def test_what_is_cut_beyond_the_shown_tokens_is_told(
     whole = describe_decoding(found, 5)
     assert "top-p" in whole.splitlines()[6]
     assert "top-k" in whole.splitlines()[7]
+
+
+def test_a_line_break_at_the_end_of_stdin_is_no_part_of_the_prompt(run: Run) -> None:
+    words = ("generate", "-", *ECHO, "--show-tokens", "--json")
+    assert json.loads(run(*words, stdin="one two\n").stdout)["prompt"] == "one two"
+    assert json.loads(run(*words, stdin="one two\r\n").stdout)["prompt"] == "one two"
+    assert json.loads(run(*words, stdin="one\n\n").stdout)["prompt"] == "one\n"
+
+
+def test_one_that_fails_is_told_and_the_others_serve(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import embedkit
+    from embedkit.errors import EmbeddingError
+    from embedkit.generators.echo import EchoGenerator
+
+    class Failing(EchoGenerator):
+        """Fails when asked for several, and then for the second."""
+
+        asked = 0
+
+        def _generate(self, messages: Any, sampling: Any) -> Any:
+            self.asked += 1
+            if self.asked in (1, 3):
+                raise EmbeddingError("the model fell over")
+            return super()._generate(messages, sampling)
+
+    monkeypatch.setattr(embedkit, "generator", lambda spec: Failing())
+    result = run("generate", PROMPT, "-n", "3", code=1)
+    assert len(result.stdout.splitlines()) == 2
+    assert result.stderr == "embedkit: a candidate failed: the model fell over\n"
