@@ -35,7 +35,9 @@ SAMPLING = ("temperature", "top_k", "top_p", "max_tokens", "stop", "seed")
 @click.option("--temperature", type=float, help="How daring: 0 takes the likeliest tokens.")
 @click.option("--top-k", type=int, help="Draw from so many of the likeliest tokens.")
 @click.option("--top-p", type=float, help="Draw from the likeliest with this share: 0.9.")
-@click.option("--max-tokens", type=int, help="Tokens of a candidate, at most.")
+@click.option(
+    "--max-tokens", type=int, help="Tokens, at most.  [default: as SPEC has it; 24 to show]"
+)
 @click.option("--stop", metavar="TEXT", multiple=True, help="End before it; \\n is a line break.")
 @click.option("--seed", type=int, help="The same seed gives the same candidates.")
 @click.option("--system", metavar="TEXT", help="What the model is told before the prompt.")
@@ -44,7 +46,7 @@ SAMPLING = ("temperature", "top_k", "top_p", "max_tokens", "stop", "seed")
 @click.option(
     "--choices",
     type=click.IntRange(min=1),
-    help="Tokens that --show-tokens shows of each step.  [default: 6, else 20]",
+    help="Tokens that --show-tokens shows of each step.  [default: 6 in a table, else 20]",
 )
 @click.option("--html", metavar="FILE", help="Write what --show-tokens shows as a page.")
 @click.option("--force", is_flag=True, help="Write over FILE where it is there.")
