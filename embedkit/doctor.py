@@ -111,7 +111,7 @@ def _row(row: registry.Row) -> Check:
     detail = ", ".join(text for _, state, text in found if state == "ok") or "built in"
     wrong = "; ".join(text for _, state, text in found if state != "ok")
     if any(state == "broken" for _, state, _ in found):
-        return Check(part, "broken", wrong, f"{row.install} --force-reinstall")
+        return Check(part, "broken", wrong, f"{row.libraries} --force-reinstall")
     if wrong:
         # Without its extra a backend is only not there; without the base nothing works.
         return Check(part, "absent" if row.extra else "broken", wrong, row.install)

