@@ -196,6 +196,10 @@ class Runner:
         """Answer one input; what is wrong with it is said in the result."""
         if given.reason:
             return Answered(given.line, reason=given.reason)
+        for variable in self.template.inputs:
+            value = given.values.get(variable.name)
+            if variable.required and isinstance(value, str) and not value.strip():
+                return Answered(given.line, reason=f"there is nothing in {variable.name!r}")
         try:
             rendered = self.render(given.values)
         except EmbedkitError as error:

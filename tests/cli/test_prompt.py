@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,26 @@ def test_run_over_a_file(run: Any, work: Path) -> None:
     lines = (work / "o.jsonl").read_text().splitlines()
     assert [json.loads(line)["answer"] for line in lines] == ["one", None, None, "two"]
     run("prompt", "run", "say.toml", "rows.csv", "--generator", "echo", "-o", "o.jsonl", code=2)
+
+
+def test_an_interrupted_run_says_what_is_kept(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from embedkit.generators.echo import EchoGenerator
+
+    words = ("prompt", "run", "say.toml", "rows.csv", "--generator", "echo", "-o", "out.csv")
+    with monkeypatch.context() as patch:
+        real = EchoGenerator._generate
+
+        def once(self: Any, messages: Any, sampling: Any) -> Any:
+            if messages[-1].content == "so good":
+                raise KeyboardInterrupt
+            return real(self, messages, sampling)
+
+        patch.setattr(EchoGenerator, "_generate", once)
+        result = run(*words, code=130)
+    assert "what was answered is kept: run it again" in result.stderr
+    assert not Path("out.csv").exists()
+    # The row after it may have been under way: then it is waited for, and kept too.
+    assert re.search("[12] asked now, [23] kept from before", run(*words).stderr)
 
 
 def test_run_finds_and_maps_columns(run: Any, work: Path) -> None:

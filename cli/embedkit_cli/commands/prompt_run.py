@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from embedkit_cli.failure import say, say_waiting
+from embedkit_cli.failure import InterruptedWorkError, say, say_waiting
 from embedkit_cli.lazy import Command
 from embedkit_cli.options import printing
 from embedkit_cli.progress import Progress
@@ -90,16 +90,21 @@ def run(
         say_waiting()
     from embedkit.prompts.tables import Columns, run_file
 
-    with Progress() as progress:
-        report = run_file(
-            source,
-            output or "-",
-            runner,
-            Columns(runner.template, columns, fixed),
-            format=form,
-            force=force,
-            progress=progress.show,
-        )
+    try:
+        with Progress() as progress:
+            report = run_file(
+                source,
+                output or "-",
+                runner,
+                Columns(runner.template, columns, fixed),
+                format=form,
+                force=force,
+                progress=progress.show,
+            )
+    except KeyboardInterrupt:
+        raise InterruptedWorkError(
+            "interrupted; what was answered is kept: run it again to go on"
+        ) from None
     say(_described(report))
     return 1 if report.failed else 0
 

@@ -126,6 +126,9 @@ def test_one_row_that_fails_does_not_stop_the_others() -> None:
     assert "a value for 'text'" in found[3].reason
     assert "a text for 'text'" in found[4].reason
     assert found[5].reason == "no"
+    (blank,) = ask(made, [" \n"])
+    assert blank.reason == "there is nothing in 'text'"
+    assert " \n" not in made.calls
 
 
 def test_a_failure_is_no_answer_to_be_kept(tmp_path: Path) -> None:
