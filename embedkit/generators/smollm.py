@@ -45,8 +45,6 @@ class SmolLMGenerator(LlamaGenerator):
             chat=chat,
         )
 
-    chats = True
-
     @property
     def model_id(self) -> str:
         """Name and precision. The weights are verified, so the name is exact."""
