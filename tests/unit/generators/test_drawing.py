@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -20,6 +20,7 @@ from embedkit.errors import (
 from embedkit.generators.base import BaseGenerator, Progress, Sampling
 from embedkit.generators.drawing import draw
 from embedkit.generators.echo import EchoGenerator
+from embedkit.generators.managed import ManagedGenerator
 from embedkit.types import Candidate, Message
 from tests.servers.base import ApiServer
 from tests.unit.generators.conftest import Make
@@ -121,22 +122,35 @@ def test_a_service_that_fails_on_one_serves_the_others(make: Make, server: ApiSe
     assert told[-1].finished == 5
 
 
-def test_a_service_that_goes_down_serves_what_had_come(make: Make, server: ApiServer) -> None:
-    generator = make(concurrency=1)
+def fail_after_two(
+    generator: ManagedGenerator, server: Any, fault: str
+) -> Callable[[Progress], None]:
+    """Let the service answer twice, and from then on with a fault."""
     generator.generate(PROMPT)
-    server.answer_with = lambda messages, seed: f"seed {seed}"  # type: ignore[attr-defined]
+    server.answer_with = lambda messages, seed: f"seed {seed}"
     if "openai" in generator.model_id:
         generator._several = False  # type: ignore[attr-defined]
-    arrived: list[Progress] = []
 
-    def stop_after_two(step: Progress) -> None:
-        arrived.append(step)
+    def told(step: Progress) -> None:
         if step.finished == 2:
-            server.fail(*["reset"] * 400)
+            server.fail(*[fault] * 400)
 
-    drawn = draw(generator, PROMPT, 6, seed=1, progress=stop_after_two)
+    return told
+
+
+def test_a_service_that_goes_down_serves_what_had_come(make: Make, server: ApiServer) -> None:
+    generator = make(concurrency=1)
+    told = fail_after_two(generator, server, "reset")
+    drawn = draw(generator, PROMPT, 6, seed=1, progress=told)
     assert 2 <= len(drawn.candidates) < 6
     assert len(drawn.candidates) + len(drawn.failures) == 6
+
+
+def test_a_quota_that_runs_out_on_the_way_is_said(make: Make, server: ApiServer) -> None:
+    generator = make(concurrency=1)
+    told = fail_after_two(generator, server, "quota")
+    with pytest.raises(QuotaError):
+        draw(generator, PROMPT, 6, seed=1, progress=told)
 
 
 def test_a_service_that_is_down_is_one_error(make: Make, server: ApiServer) -> None:
