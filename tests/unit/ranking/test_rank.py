@@ -233,3 +233,12 @@ WORSE = {
 def test_a_good_summary_is_above_a_worse_one(kind: str, embedder: str) -> None:
     ranking = rank([WORSE[kind], TOLD], source=NEWS, embedder=embedder, merging=False)
     assert ranking[0].place == 1
+
+
+def test_what_is_rejected_does_not_take_its_like_along() -> None:
+    given = [Candidate(SAID[0], "length"), Candidate(SAID[0], "stop")]
+    ranking = rank(given, filters=["cut-off"])
+    assert [(each.place, each.rank, each.merged_into) for each in ranking] == [
+        (1, 1, None),
+        (0, None, None),
+    ]
