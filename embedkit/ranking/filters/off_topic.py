@@ -30,7 +30,8 @@ class OffTopicFilter(BaseFilter):
     Parameters
     ----------
     least : float, from 0 to 1
-        Least mean of the two.
+        Least mean of the two. With MiniLM, 0.38 rejects 0.4 % of the summaries that people wrote of
+        500 papers, and nine of ten summaries of another paper (``benchmarks/filtering.py``).
     """
 
     name: ClassVar[str] = "off-topic"

@@ -35,6 +35,23 @@ def test_what_is_wrong_is_carried_less(wrong: str) -> None:
     assert score(wrong) < score(TRUE)
 
 
+def test_a_yes_turned_to_a_no_costs_a_quarter() -> None:
+    source = "The old stone bridge over the river is open for all cars of the town."
+    assert score(source, source=source) == pytest.approx(1, abs=0.01)
+    assert score(source.replace("is open", "is not open"), source=source) < 0.76
+
+
+def test_a_number_of_another_place_costs_a_tenth() -> None:
+    source = "The bridge has 12 lamps. It rained all day on Monday. The tower has 90 windows."
+    right, wrong = (
+        support(make_pool([text], source=source))[0][0].score
+        for text in ("The bridge has 12 lamps.", "The bridge has 90 lamps.")
+    )
+    assert right > 0.98
+    assert 0.7 < wrong < 0.8
+    assert support(make_pool(["The bridge has 90 lamps."], source=source))[0][0].claims == ()
+
+
 def test_the_source_carries_itself() -> None:
     assert score(SOURCE) == pytest.approx(1, abs=0.02)
     found = support(make_pool([SOURCE]))[0]
