@@ -88,6 +88,24 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path) -> None:
     assert [each.value for each in anew] == ["a", "a"]
 
 
+def test_equal_prompts_under_way_are_sent_once(tmp_path: Path) -> None:
+    second = threading.Event()
+
+    class Slow(Remote):
+        def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
+            found = super()._generate(messages, sampling)
+            if len(self.calls) > 1:
+                second.set()
+            second.wait(0.2)  # long enough for another thread to ask the same
+            return found
+
+    made = Slow()
+    found = ask(made, ["a", "a", "a"], ledger=AnswerLedger(tmp_path, "m"))
+    assert made.calls == ["a"]
+    assert [each.value for each in found] == ["a", "a", "a"]
+    assert sum(each.asked for each in found) == 1
+
+
 def test_other_parameters_are_another_question(tmp_path: Path) -> None:
     made = Counting()
     for parameters in ({}, {"temperature": 0.5}, {"temperature": None}, {"temperature": 0.5}):
