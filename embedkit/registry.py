@@ -190,6 +190,10 @@ ROWS: tuple[Row, ...] = (
         "how much of the source it tells, sentence by sentence", ("numpy",),
     ),
     Row(
+        "ranker", "cue", "embedkit.ranking.rankers.cue:CueRanker",
+        "nearness to where the source says what it is about", ("numpy",),
+    ),
+    Row(
         "ranker", "lead", "embedkit.ranking.rankers.lead:LeadRanker",
         "similarity to what the source begins with", ("numpy",),
     ),

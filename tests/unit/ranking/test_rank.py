@@ -14,6 +14,7 @@ import embedkit
 from embedkit import registry
 from embedkit.embedders.hashing import HashingEmbedder
 from embedkit.errors import InvalidInputError, UnknownBackendError
+from embedkit.ranking.blend import shipped
 from embedkit.ranking.pool import Pool
 from embedkit.types import Candidate
 
@@ -104,9 +105,10 @@ def test_another_order_of_candidates_changes_no_score(
 
 @settings(deadline=None, max_examples=20)
 @given(TEXTS)
-def test_the_score_of_one_does_not_depend_on_the_others(texts: list[str]) -> None:
-    for each in rank(texts, merging=False, rankers="none"):
-        alone = rank([each.text], rankers="none")[0]
+def test_only_agreement_makes_the_score_of_one_depend_on_the_others(texts: list[str]) -> None:
+    weights = {name: w for name, w in shipped()["weights"].items() if name != "agreement"}
+    for each in rank(texts, merging=False, rankers="none", score=weights):
+        alone = rank([each.text], rankers="none", score=weights)[0]
         assert alone.score == pytest.approx(each.score, abs=1e-6, nan_ok=True)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embedkit import registry
 from embedkit.embedders.base import BaseEmbedder
 from embedkit.ranking.pool import Limits, Pool
+from embedkit.ranking.rankers.cue import CUE
 from embedkit.ranking.rankers.source import beyond, content_words, likeness, weights
 from embedkit.types import Candidate, Embeddings, InputType, Token
 
@@ -22,6 +23,7 @@ TABLE = {
     "Rain.": [0.0, 0.0, 1.0],
     "The river rose. Rain.": [0.8, 0.0, 0.6],
     "Who was hurt?": [0.0, 1.0, 0.0],
+    "We show that it rained.": [0.0, 0.6, 0.8],
 }
 SOURCE = "The river rose. Nobody was hurt in it."
 
@@ -85,6 +87,32 @@ def test_coverage_is_what_each_sentence_finds_weighed() -> None:
     made = pool("The river rose.", "The river rose. Rain.", SOURCE, "Rain.", "")
     expected = [(told - 0.6) / 0.4, (told - 0.6) / 0.4, 1, -1.5, math.nan]
     assert score("coverage", made) == pytest.approx(expected, nan_ok=True)
+
+
+def test_cue_is_the_cosine_with_sentences_that_say_what_it_is_about() -> None:
+    source = f"{SOURCE} We show that it rained."
+    made = pool("Rain.", "The river rose. Rain.", "", source=source)
+    floor = likeness(made)
+    expected = [(0.8 - floor) / (1 - floor), (0.4 - floor) / (1 - floor), math.nan]
+    assert score("cue", made) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(score("cue", pool("Rain.", "The river rose."))).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("In this paper, a method is told.", True),
+        ("We also propose a test.", True),
+        ("OUR RESULTS are new.", True),
+        ("Results suggest that it works.", True),
+        ("Overall, it rained.", True),
+        ("We were hurt.", False),
+        ("They show a film.", False),
+        ("The results of the election came late.", False),
+    ],
+)
+def test_cues_are_phrases_that_point_at_what_matters(text: str, found: bool) -> None:
+    assert bool(CUE.search(text)) is found
 
 
 def test_lead_is_the_cosine_with_the_first_fifty_words() -> None:
