@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from embedkit.errors import MissingDependencyError, TemplateError
+from embedkit.errors import TemplateError
 from embedkit.prompts.choices import Choices
+from embedkit.prompts.schemas import against_schema, check_schema
 
 COUNTS = ("min_words", "max_words", "max_characters")
 _MARK = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*")
@@ -81,6 +82,8 @@ class OutputCheck:
             raise TemplateError(f"{where}: expected a table [check], got {body!r}")
         for key, value in body.items():
             _check_entry(key, value, where)
+        if "schema" in body:
+            check_schema(body["schema"], where)
         one_of = body.get("one_of", ())
         return cls(
             **{
@@ -164,10 +167,8 @@ class OutputCheck:
             return Verdict(reason=f"not JSON: {error}")
         if self.schema is None:
             return Verdict(value)
-        wrong = next(_validator(self.schema).iter_errors(value), None)
-        if wrong is None:
-            return Verdict(value)
-        return Verdict(reason=f"not of the schema: {wrong.message} at {wrong.json_path}")
+        reason = against_schema(value, self.schema)
+        return Verdict(reason=reason) if reason else Verdict(value)
 
 
 def _listed(told: str) -> Verdict:
@@ -179,18 +180,6 @@ def _listed(told: str) -> Verdict:
         if item:
             unique.setdefault(item.casefold(), item)
     return Verdict(list(unique.values())) if unique else Verdict(reason="a list of nothing")
-
-
-def _validator(schema: Mapping[str, Any]) -> Any:
-    try:
-        import jsonschema
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "checking JSON by a schema needs jsonschema, which is not installed",
-            do="run: pip install 'embedkit[generate]'",
-        ) from error
-    # References lead nowhere but into the schema itself: nothing is fetched.
-    return jsonschema.Draft202012Validator(dict(schema))
 
 
 def _check_entry(key: str, value: Any, where: str) -> None:
