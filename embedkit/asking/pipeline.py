@@ -30,12 +30,19 @@ SCORE: Mapping[str, float] = {"bearing": 1.0}
 NOT_OF_ANSWERS = frozenset(("copied", "off-topic"))
 """Filters that are for summaries: an answer should repeat a source, and may be a mere number that
 is like nothing; what no passage supports is rejected all the same."""
+_MATERIAL = (
+    r"\b(?:the|these|those|provided|given) (?:(?:provided|given|available|above) )?"
+    r"(?:sources?|passages?|texts?|context|documents?|records?|information)\b"
+)
 _SAYS_NOTHING = re.compile(
-    r"\b(?:sources?|passages?|texts?|context|documents?|records?|information)\b[^.]{0,40}"
-    r"\b(?:do|does|did|is|are)(?: not|n['’]t)\b[^.]{0,20}"
-    r"\b(?:say|mention|contain|hold|provide|state|specify|answer|tell|give|include)",
+    _MATERIAL + r"[^.]{0,40}\b(?:do|does|did)(?: not|n['’]t)\b[^.]{0,20}"
+    r"\b(?:say|mention|contain|hold|provide|state|specify|answer|tell|give|include)\b"
+    r"|\bthe (?:answer|information)\b[^.]{0,40}\b(?:is|are|was|were)(?: not|n['’]t)\b[^.]{0,20}"
+    r"\b(?:said|mentioned|contained|held|provided|stated|specified|told|given|included|found)\b",
     re.IGNORECASE,
 )
+"""How models say that what they were given does not hold the answer, seldom in the words asked for.
+A passage may say of itself that something is not included: extracts are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +154,23 @@ def _chosen(found: Answer, drawn: _Drawn, asking: Asking, embedder: Embedder) ->
     citing = Citing(drawn.excerpts, embedder)
     read = [citing.statements(candidate.text) for candidate in drawn.candidates]
     plain = [replace(candidate, text=unmarked(candidate.text)) for candidate in drawn.candidates]
+    silent = {
+        place
+        for place, candidate in enumerate(plain)
+        if not drawn.extracts and _SAYS_NOTHING.search(candidate.text)
+    }
     against = {
         place: reason
         for place, (statements, _) in enumerate(read)
-        if (reason := _against(plain[place].text, statements))
+        if (reason := _against(place in silent, statements))
     }
     ranking = _ranked(found, drawn, plain, against, asking, embedder)
     notes = (*found.notes, *_notes(read, ranking))
-    silent = sum(bool(_SAYS_NOTHING.search(candidate.text)) for candidate in plain)
     best = ranking.best
-    if best is None or 2 * silent > len(plain):
+    if best is None or 2 * len(silent) > len(plain):
         why = f"none of {len(plain)} answers can be shown: {_reasons(ranking)}"
-        if 2 * silent > len(plain):
-            why = f"{silent} of {len(plain)} answers say that the passages do not"
+        if 2 * len(silent) > len(plain):
+            why = f"{len(silent)} of {len(plain)} answers say that the passages do not"
         return replace(found, ranking=ranking, notes=(*notes, why))
     statements = tuple(read[best.place][0])
     return replace(
@@ -181,9 +192,9 @@ def _written(statements: Sequence[Statement]) -> str:
     return " ".join(parts)
 
 
-def _against(text: str, statements: Sequence[Statement]) -> str:
+def _against(silent: bool, statements: Sequence[Statement]) -> str:
     """Return why an answer cannot be shown, as far as its sources tell; empty where it can."""
-    if _SAYS_NOTHING.search(text):
+    if silent:
         return "says that the passages do not hold the answer"
     if statements and not any(statement.sources for statement in statements):
         return "no sentence of it is supported by a passage"

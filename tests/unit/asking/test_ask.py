@@ -200,6 +200,47 @@ def test_a_generator_that_says_that_the_sources_do_not(shop) -> None:
     assert shop.ask(QUESTION, generator=Scripted(silent, RIGHT, RIGHT), n=3).said
 
 
+PLAN = "Text messages are not included in the basic plan."
+
+
+def test_a_record_that_says_that_something_is_not_included_is_an_answer(opened) -> None:
+    collection = opened("plan")
+    collection.upsert(
+        [
+            {"id": "plan", "text": PLAN},
+            {"id": "sources", "text": "The energy sources do not include coal or peat."},
+        ]
+    )
+    question = "Are text messages included in the basic plan?"
+    for generator in (None, Scripted(f"{PLAN[:-1]} [1].")):
+        answer = collection.ask(question, generator=generator)
+        assert answer.said
+        assert PLAN in answer.text
+    papers = "The documents do not include a passport."
+    collection.upsert([{"id": "papers", "text": papers}])
+    assert papers in collection.ask("Do the documents include a passport?").text
+    coal = "The energy sources do not include coal or peat"
+    answer = collection.ask(
+        "Do the energy sources include coal?", generator=Scripted(f"{coal} [1]")
+    )
+    assert answer.text.startswith(coal)
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [
+        "The provided context does not specify who runs the delivery service.",
+        "The sources don’t mention the delivery service.",
+        "The answer is not contained in the passages about the delivery service.",
+        "The information about the delivery service is not given.",
+    ],
+)
+def test_models_say_in_many_ways_that_the_passages_do_not(shop, silent) -> None:
+    answer = shop.ask(QUESTION, generator=Scripted(silent, silent, RIGHT), n=3)
+    assert not answer.said
+    assert "2 of 3" in answer.notes[-1]
+
+
 def test_what_a_passage_tells_the_generator_is_only_text(opened) -> None:
     collection = opened("sly")
     collection.upsert(
