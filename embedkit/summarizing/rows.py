@@ -12,7 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError, QuotaError
+from embedkit.errors import (
+    CredentialsError,
+    DamagedError,
+    EmbedkitError,
+    InvalidInputError,
+    QuotaError,
+)
 from embedkit.integrity import storage_error
 
 if TYPE_CHECKING:
@@ -197,7 +203,7 @@ class Journal:
                 f"{self.path} is there already, and is not known to hold summaries",
                 do="choose another name, or write over it with --force",
             )
-        if self.beside.read_text(encoding="utf-8") != self.wishes:
+        if self.beside.read_text(encoding="utf-8", errors="replace") != self.wishes:
             raise InvalidInputError(
                 f"{self.path} was begun with other options",
                 do="give the same ones, another name, or begin anew with --force",
@@ -208,9 +214,38 @@ class Journal:
             self.path.write_bytes(whole)
         text = whole.decode("utf-8", "replace")
         if self.path.suffix == ".csv":
-            self.done = {row["id"] for row in csv.DictReader(io.StringIO(text, newline=""))}
+            self.done = self._ids(text)
         else:
-            self.done = {str(json.loads(line)["id"]) for line in text.splitlines() if line.strip()}
+            # Not splitlines: a summary may hold separators that JSON writes as they are.
+            self.done = {
+                self._id(number, line)
+                for number, line in enumerate(text.split("\n"), 1)
+                if line.strip()
+            }
+
+    def _id(self, number: int, line: str) -> str:
+        """Return the id of a line that was written earlier."""
+        try:
+            return str(json.loads(line)["id"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._damaged(
+                f"expected a summary with an id in line {number}, got {line[:40]!r}"
+            ) from error
+
+    def _ids(self, text: str) -> set[str]:
+        """Return the ids of a CSV that was written earlier."""
+        try:
+            rows = csv.DictReader(io.StringIO(text, newline=""))
+            if rows.fieldnames is not None and "id" in rows.fieldnames:
+                return {row["id"] for row in rows}
+        except csv.Error as error:
+            raise self._damaged(str(error)) from error
+        raise self._damaged(f"expected the columns {', '.join(FIELDS)}, got {text[:40]!r}")
+
+    def _damaged(self, what: str) -> DamagedError:
+        return DamagedError(
+            f"{self.path} is damaged: {what}", do="mend it, or begin anew with --force"
+        )
 
     def _whole(self, data: bytes) -> bytes:
         """Return the rows that were written to their end."""

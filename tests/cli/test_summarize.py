@@ -121,6 +121,35 @@ def test_a_file_of_summaries_is_gone_on_with(run: Run, work: Path) -> None:
     assert "--out" in run("summarize", "rows.csv", "--force", code=2).stderr
 
 
+def test_separators_of_lines_within_a_summary_do_not_stop_what_goes_on(
+    run: Run, work: Path
+) -> None:
+    text = "Row one is\u2028here. It is\u2029short.\x85"
+    rows = [json.dumps({"id": f"r\u2028{i}", "text": f"{text} {i} it is."}) for i in range(3)]
+    (work / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    words = ("summarize", "rows.jsonl", "-o", "out.jsonl")
+    run(*words)
+    whole = (work / "out.jsonl").read_text(encoding="utf-8")
+    assert "\u2028" in whole
+    (work / "out.jsonl").write_bytes(b"".join(whole.encode().splitlines(keepends=True)[:2]))
+    assert "1 summary written, 2 were there" in run(*words).stderr
+    assert (work / "out.jsonl").read_text(encoding="utf-8") == whole
+
+
+def test_a_damaged_file_of_summaries_is_told_and_kept(run: Run, work: Path) -> None:
+    (work / "rows.csv").write_text('id,text\na,"One sentence is here."\n')
+    for name, damages in (
+        ("out.jsonl", ("{broken\n", '{"summary": "x"}\n', "[1]\n", "3\n")),
+        ("out.csv", ("", "name,summary\na,b\n")),
+    ):
+        words = ("summarize", "rows.csv", "-o", name)
+        run(*words)
+        for damage in damages:
+            (work / name).write_text(damage)
+            assert f"{name} is damaged" in run(*words, code=1).stderr
+            assert (work / name).read_text() == damage
+
+
 def test_a_csv_of_summaries_is_gone_on_with(run: Run, work: Path) -> None:
     (work / "rows.csv").write_text(f'id,text\na,"{FERRY}"\nb,"One sentence, with a ""quote""."\n')
     words = ("summarize", "rows.csv", "-o", "out.csv", "--form", "points")
