@@ -9,11 +9,11 @@ and so is how deep loops stand in each other, so that no template takes long.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
-from jinja2 import meta, nodes
+from jinja2 import filters, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from embedkit.errors import InvalidInputError, TemplateError
@@ -48,12 +48,36 @@ _FORBIDDEN: Mapping[type[nodes.Node], str] = {
     nodes.FilterBlock: "filter",
     nodes.Mul: "*",
     nodes.Pow: "**",
+    nodes.Mod: "%",  # of a text it pads to any width
     nodes.Call: "a call",
 }
 
 
+_WRITING = ("capitalize", "lower", "string", "title", "trim", "truncate", "upper", "wordcount")
+"""Filters that make a text of any value."""
+_WRONG = (
+    jinja2.TemplateError, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError,
+    RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What Jinja and its filters raise of what they cannot take."""
+DIGITS = 15
+"""Places that a number is rounded to, at most."""
+INDENT = 8
+"""Blanks before each level of JSON, at most."""
+
+
 class _Language(ImmutableSandboxedEnvironment):
     """Jinja with nothing in reach but what a template is given."""
+
+    intercepted_binops = frozenset("+")
+
+    def call_binop(
+        self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any
+    ) -> Any:
+        """Add two values whose sum is not too long."""
+        if isinstance(left, (str, list)) and isinstance(right, (str, list)):
+            _refuse_long(len(left) + len(right))
+        return super().call_binop(context, operator, left, right)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow what a loop tells of itself, and nothing of any other object."""
@@ -98,6 +122,8 @@ class Source:
             raise TemplateError(f"line {error.lineno} of {what}: {error.message}") from error
         except (RecursionError, MemoryError) as error:
             raise TemplateError(f"{what} is nested too deep") from error
+        except _WRONG as error:
+            raise TemplateError(f"{what} cannot be read: {_told(error)}") from error
 
     def fill(self, values: Mapping[str, Any]) -> str:
         """Return the text with its inputs filled in.
@@ -105,9 +131,9 @@ class Source:
         Raises
         ------
         InvalidInputError
-            An input that is not there, named; or a value that a filter cannot take.
+            An input that is not there, named.
         TemplateError
-            It writes too much.
+            It writes too much, or a filter cannot take a value.
         """
         values = {name: _plain(value) for name, value in values.items()}
         try:
@@ -120,8 +146,8 @@ class Source:
             ) from error
         except jinja2.exceptions.SecurityError as error:
             raise TemplateError(f"{self.what}: {error}") from error
-        except (TypeError, ValueError, ArithmeticError, jinja2.TemplateError) as error:
-            raise InvalidInputError(f"{self.what} cannot be filled in: {error}") from error
+        except _WRONG as error:
+            raise TemplateError(f"{self.what} cannot be filled in: {_told(error)}") from error
 
     def _refuse_foreign(self, tree: nodes.Template) -> None:
         for kind, word in _FORBIDDEN.items():
@@ -154,8 +180,11 @@ def _language() -> _Language:
     )
     language.globals.clear()
     language.filters = {name: language.filters[name] for name in FILTERS}
-    language.filters["replace"], language.filters["join"] = _replace, _join
+    language.filters |= {name: _short(language.filters[name]) for name in _WRITING}
+    language.filters |= {"replace": _replace, "join": _join, "tojson": _tojson, "round": _round}
     language.tests = {name: language.tests[name] for name in TESTS}
+    language.tests |= {"even": _even, "odd": _odd, "divisibleby": _divisible}
+    language.finalize = _checked
     return language
 
 
@@ -182,6 +211,10 @@ def _compiled(tree: nodes.Template) -> jinja2.Template:
     for loop in tree.find_all(nodes.For):
         loop.body.insert(0, nodes.Output([nodes.TemplateData(ROUND)]))
     language = _language()
+    for text in list(tree.find_all(nodes.Concat)):
+        # Written as the filter that refuses a text that would be too long.
+        text.nodes = [nodes.Filter(nodes.List(text.nodes), "join", [], [], None, None)]
+    tree.set_environment(language)
     code = language.compile(tree)
     return jinja2.Template.from_code(language, code, language.make_globals(None))
 
@@ -200,16 +233,97 @@ def _bounded(pieces: Iterator[str], what: str) -> Iterator[str]:
         yield piece.replace(ROUND, "")
 
 
+def _told(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _checked(value: Any) -> Any:
+    """Return a value that is not too long as a text."""
+    if isinstance(value, (list, tuple, Mapping)):
+        _refuse_long(_length(value, MOST))
+    return value
+
+
+def _length(value: Any, most: int, level: int = 0) -> int:
+    """Return about how many characters a value takes, counting on until they are too many."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, int):
+        return 1 + value.bit_length() // 3
+    if isinstance(value, Mapping):
+        value = [each for pair in value.items() for each in pair]
+    if not isinstance(value, (list, tuple)):
+        return 1
+    # Each item may stand on its own line, after the blanks of its level.
+    total = 2 + len(value) * (2 + INDENT * level)
+    for each in value:
+        if total > most:
+            break
+        total += _length(each, most - total, level + 1)
+    return total
+
+
+def _short(filtered: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a filter that refuses a list or mapping that is too long as a text."""
+
+    @functools.wraps(filtered)  # with the marks that tell Jinja what else it takes
+    def checked(*given: Any, **named: Any) -> Any:
+        for value in (*given, *named.values()):
+            _checked(value)
+        return filtered(*given, **named)
+
+    return checked
+
+
 def _replace(text: Any, old: str, new: str) -> str:
-    told = str(text)
-    _refuse_long(len(told) + told.count(str(old)) * len(str(new)))
-    return told.replace(str(old), str(new))
+    told, old, new = _text(text), _text(old), _text(new)
+    _refuse_long(len(told) + told.count(old) * len(new))
+    return told.replace(old, new)
 
 
 def _join(values: Any, between: str = "") -> str:
-    listed = [str(value) for value in values]
-    _refuse_long(sum(map(len, listed)) + len(listed) * len(between))
+    between, listed, total = _text(between), [], 0
+    for value in values:
+        listed.append(_text(value))
+        total += len(listed[-1]) + len(between)
+        _refuse_long(total)
     return between.join(listed)
+
+
+def _text(value: Any) -> str:
+    return str(_checked(value))
+
+
+def _tojson(value: Any, indent: int | None = None) -> str:
+    _checked(value)
+    if indent is not None and not 0 <= indent <= INDENT:
+        raise jinja2.exceptions.SecurityError(f"an indent from 0 to {INDENT}, not {indent}")
+    return str(jinja2.utils.htmlsafe_json_dumps(value, indent=indent, sort_keys=True))
+
+
+def _round(value: float, precision: int = 0, method: str = "common") -> float:
+    if not -DIGITS <= precision <= DIGITS:
+        raise jinja2.exceptions.SecurityError(f"round to at most {DIGITS} places, not {precision}")
+    return filters.do_round(value, precision, method)  # type: ignore[arg-type]
+
+
+def _whole(value: Any) -> int:
+    # A text would be formatted by %, to any width.
+    if not isinstance(value, int):
+        raise TypeError(f"expected a whole number, got {type(value).__name__}")
+    return value
+
+
+def _even(value: Any) -> bool:
+    return _whole(value) % 2 == 0
+
+
+def _odd(value: Any) -> bool:
+    return _whole(value) % 2 == 1
+
+
+def _divisible(value: Any, by: Any) -> bool:
+    return _whole(value) % _whole(by) == 0
 
 
 def _refuse_long(length: int) -> None:
