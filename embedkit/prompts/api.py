@@ -80,11 +80,14 @@ def run_prompt(
     made: Generator = (
         registry.create("generator", generator) if isinstance(generator, str) else generator
     )
-    wrong = next((row for row in rows if not isinstance(row, Mapping)), None)
-    if isinstance(rows, Mapping) or wrong is not None:
+    if isinstance(rows, Mapping) or not isinstance(rows, Sequence):
         raise InvalidInputError(
-            f"expected rows of values by input, got {type(wrong if wrong else rows).__name__}",
-            do='pass [{"text": …}, …]',
+            f"expected a list of rows, got {type(rows).__name__}", do='pass [{"text": …}, …]'
+        )
+    wrong = [type(row).__name__ for row in rows if not isinstance(row, Mapping)]
+    if wrong:
+        raise InvalidInputError(
+            f"expected rows of values by input, got {wrong[0]}", do='pass [{"text": …}, …]'
         )
     check = getattr(made, "check_access", None)
     if check is not None:

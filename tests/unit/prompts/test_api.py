@@ -28,9 +28,18 @@ def test_rows_are_answered_in_order_and_kept(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for rows in ({"text": "a"}, ["a"]):
-        with pytest.raises(InvalidInputError, match="expected rows of values by input"):
-            embedkit.run_prompt(SAY, rows, generator="echo", home=tmp_path)  # type: ignore[arg-type]
+    for rows, told in (
+        ({"text": "a"}, "a list of rows, got dict"),
+        (None, "a list of rows, got NoneType"),
+        ("a", "rows of values by input, got str"),
+        (["a"], "rows of values by input, got str"),
+        ([{"text": "a"}, None], "rows of values by input, got NoneType"),
+        ([{"text": "a"}, ""], "rows of values by input, got str"),
+        ([{"text": "a"}, []], "rows of values by input, got list"),
+    ):
+        wrong: Any = rows
+        with pytest.raises(InvalidInputError, match=f"expected {told};"):
+            embedkit.run_prompt(SAY, wrong, generator="echo", home=tmp_path)
     monkeypatch.delenv("CO_API_KEY", raising=False)
     with pytest.raises(CredentialsError):
         embedkit.run_prompt(SAY, [{"text": "a"}], generator="cohere:command-a", home=tmp_path)
