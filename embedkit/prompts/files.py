@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedkit.errors import InvalidInputError, SourceNotFoundError, TemplateError
-from embedkit.generators.base import PARAMETERS, ROLES
+from embedkit.generators.base import PARAMETERS, RANGES, ROLES
 from embedkit.integrity import storage_error
 from embedkit.prompts.checks import OutputCheck
 from embedkit.prompts.inputs import parse_variables
@@ -16,6 +16,8 @@ from embedkit.prompts.sandbox import MOST, Source
 from embedkit.prompts.template import SEPARATOR, FewShot, PromptTemplate
 
 FENCE = "+++"
+LARGEST = 2**63 - 1
+_FRACTIONS = ("temperature", "top_p")
 _KEYS = {
     "name", "version", "description", "form", "inputs", "instructions", "messages", "prompt",
     "examples", "stop", "parameters", "check", "chat",
@@ -55,10 +57,10 @@ def parse_template(text: str, where: str, *, default_name: str = "prompt") -> Pr
     ------
     TemplateError
     """
-    front, body = _split(text)
+    front, body = _split(text, where)
     try:
         facts = tomllib.loads(front)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise TemplateError(f"{where} is not TOML: {error}") from error
     unknown = sorted(set(facts) - _KEYS)
     if unknown:
@@ -77,14 +79,17 @@ def parse_template(text: str, where: str, *, default_name: str = "prompt") -> Pr
         raise TemplateError(f"{where}, {error.message}", do=error.do) from error
 
 
-def _split(text: str) -> tuple[str, str | None]:
+def _split(text: str, where: str) -> tuple[str, str | None]:
     """Return the facts, and the text after them where they stand in front of one."""
     lines = text.removeprefix("\ufeff").splitlines(keepends=True)
     if not lines or lines[0].rstrip() != FENCE:
         return text.removeprefix("\ufeff"), None
     ends = [i for i, line in enumerate(lines[1:], 1) if line.rstrip() == FENCE]
     if not ends:
-        return "".join(lines[1:]), ""
+        raise TemplateError(
+            f"{where}: expected a second line of {FENCE} before the text, got none",
+            do=f"end the facts by a line of {FENCE}",
+        )
     return "".join(lines[1 : ends[0]]), "".join(lines[ends[0] + 1 :])
 
 
@@ -189,7 +194,20 @@ def _parameters(body: Any, where: str) -> dict[str, Any]:
                 f"{where}: the parameter {name!r} is not known",
                 do=f"there are: {', '.join(allowed)}",
             )
+        _check_parameter(name, body[name], where)
     return dict(body)
+
+
+def _check_parameter(name: str, value: Any, where: str) -> None:
+    """Refuse what no generator takes; one may have narrower bounds, and says so when asked."""
+    whole = name not in _FRACTIONS
+    least, most = RANGES[name]
+    right = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if right and least <= value <= min(most, LARGEST):
+        return
+    kind = "a whole number" if whole else "a number"
+    bounds = f">= {least:g}" if most > 1 else f"from {least:g} to {most:g}"
+    raise TemplateError(f"{where}: expected {name} to be {kind} {bounds}, got {value!r}")
 
 
 def _text(body: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:

@@ -165,6 +165,16 @@ def test_a_check_on_no_input(check: str, told: str) -> None:
         (("max_words = 5", "max_words = 0"), "0 cannot be meant"),
         (("max_words = 5", "longest = 5"), "'longest' is not known"),
         (("temperature = 0.2", "heat = 0.2"), "the parameter 'heat' is not known"),
+        (("temperature = 0.2", "temperature = 2020-01-01"), "temperature to be a number >= 0"),
+        (("temperature = 0.2", "temperature = -1"), "temperature to be a number >= 0, got -1"),
+        (("temperature = 0.2", "temperature = nan"), "temperature to be a number"),
+        (("temperature = 0.2", "temperature = true"), "temperature to be a number"),
+        (("temperature = 0.2", "top_p = 2"), "top_p to be a number from 0 to 1, got 2"),
+        (("temperature = 0.2", 'max_tokens = "9"'), "max_tokens to be a whole number >= 1"),
+        (("temperature = 0.2", "top_k = 1.5"), "top_k to be a whole number"),
+        (("temperature = 0.2", "top_k = 1" + "0" * 400), "top_k to be a whole number"),
+        (("temperature = 0.2", "top_k = 1" + "0" * 5000), "not TOML"),
+        (("temperature = 0.2", "seed = []"), "seed to be a whole number"),
         (('stop = ["END"]', 'stop = "END"'), "a list of texts"),
         (('answer = "{{ a }}"\n', ""), "an answer in messages"),
         (('{ q = "two", a = "2" }', '{ q = "two" }'), "'a' is undefined"),
@@ -178,6 +188,13 @@ def test_what_is_no_template(change: tuple[str, str], told: str) -> None:
     with pytest.raises(TemplateError, match=told) as caught:
         parse_template(LETTER.replace(*change), "letter.toml")
     assert "letter.toml" in str(caught.value) or "the prompt" in str(caught.value)
+
+
+def test_a_front_without_its_end_is_no_template() -> None:
+    front, fence, _ = COMPLETION.rpartition("+++\n")
+    assert fence
+    with pytest.raises(TemplateError, match=r"^letter: expected a second line of \+\+\+"):
+        parse_template(front, "letter")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
