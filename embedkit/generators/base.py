@@ -100,6 +100,14 @@ class BaseGenerator(ABC):
     def model_id(self) -> str:
         """Name the model."""
 
+    @property
+    def answers_as(self) -> str:
+        """Name the model and what else an answer depends on beside the prompt and the parameters.
+
+        What was answered by one generator may be given for another only where these are equal.
+        """
+        return self.model_id
+
     @abstractmethod
     def _generate(self, messages: list[Message], sampling: Sampling) -> list[Candidate]:
         """Return ``sampling.n`` candidates for a conversation whose last turn is the user's."""

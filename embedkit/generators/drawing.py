@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from embedkit.generators.base import Progress, Sampling, candidate_seeds
 from embedkit.generators.managed import ManagedGenerator
 from embedkit.protocols import Generator
 from embedkit.types import Candidate, Message
+
+_TELL_NONE: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Generators whose server was found to give no log-probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,9 @@ def draw(
     EmbedkitError
         No candidate came: why the first did not.
     """
-    wanted = "logprobs" in generator.supports if logprobs is None else logprobs
+    wanted = logprobs or (
+        logprobs is None and "logprobs" in generator.supports and generator not in _TELL_NONE
+    )
     sampling = Sampling(
         n, temperature, top_k, top_p, max_tokens, tuple(stop), seed, wanted, progress
     )
@@ -91,6 +97,7 @@ def draw(
             raise
         # A server may know the parameter and have nothing to give for it.
         notes.append(error.message)
+        _TELL_NONE.add(generator)  # so that it is not asked for them, and paid, in vain again
         outcomes = _outcomes(generator, prompt, dataclasses.replace(sampling, logprobs=False))
     errors = [outcome for outcome in outcomes if not isinstance(outcome, Candidate)]
     candidates = tuple(outcome for outcome in outcomes if isinstance(outcome, Candidate))

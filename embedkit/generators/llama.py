@@ -115,6 +115,12 @@ class LlamaGenerator(DecodingBase):
         except OSError:
             return f"llama:{path.name}"
 
+    @property
+    def answers_as(self) -> str:
+        """With what says where an answer ends, and how a text is read."""
+        read = "text" if self.completes else "chat"
+        return f"{self.model_id} context={self.context} max_tokens={self.max_tokens} {read}"
+
     def count_tokens(self, prompt: str | Sequence[Message]) -> int:
         """Return how many tokens the model reads of a prompt; compare with ``context``."""
         if isinstance(prompt, str):

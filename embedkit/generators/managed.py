@@ -59,6 +59,11 @@ class ManagedGenerator(BaseGenerator):
         """How many requests its limits allow at a time."""
         return self._endpoint.service.limits.concurrency
 
+    @property
+    def answers_as(self) -> str:
+        """With the address: two servers may call different models by one name."""
+        return f"{self.model_id} at {self._endpoint.account.base_url}"
+
     def check_access(self) -> None:
         """Refuse a missing key, and one that the service refuses, before any work is done.
 

@@ -144,6 +144,13 @@ class TransformersGenerator(DecodingBase):
         return f"transformers:{files.version(self._loaded.get)}{name}"
 
     @property
+    def answers_as(self) -> str:
+        """With what says where an answer ends, how a text is read, and how exactly."""
+        read = "text" if self.completes else "chat"
+        told = f"context={self._context} max_tokens={self.max_tokens} dtype={self.dtype}"
+        return f"{self.model_id} {told} {read}"
+
+    @property
     def context(self) -> int | None:
         """Tokens that a prompt and a candidate take together; None where the model has no end."""
         return self._context if self._context is not None else self._loaded.get().context

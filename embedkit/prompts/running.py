@@ -123,6 +123,7 @@ class Runner:
         self._given = dict(parameters or {})
         self._shots = shots
         self._seed, self._retries, self._anew = seed, retries, anew
+        self._answers_as = str(getattr(generator, "answers_as", generator.model_id))
         self._flying: dict[str, Future[Candidate]] = {}
         self._lock = threading.Lock()
 
@@ -230,7 +231,7 @@ class Runner:
     def _ask(self, rendered: Rendered, attempt: int) -> tuple[Candidate, bool]:
         """Return an answer, and whether it was asked for now."""
         options = self._options(rendered, attempt)
-        key = answer_key(self.generator.model_id, rendered, {**options, "attempt": attempt})
+        key = answer_key(self._answers_as, rendered, {**options, "attempt": attempt})
         with self._lock:
             flying = self._flying.get(key)
             if flying is None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embedkit.ranking.words import words
 from embedkit.sentences import Sentence, sentences
 
 if TYPE_CHECKING:
     from embedkit.protocols import Embedder
-    from embedkit.types import Candidate, Keys, Vectors
+    from embedkit.types import Candidate, Keys, Scores, Vectors
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Pool:
         return tuple(candidate.text.strip() for candidate in self.candidates)
 
     @cached_property
+    def source_words(self) -> list[str]:
+        """The words of the source, folded, in order."""
+        return words(self.source)
+
+    @cached_property
     def source_sentences(self) -> list[Sentence]:
         """The sentences of the source, in order."""
         return sentences(self.source)
@@ -73,6 +79,17 @@ class Pool:
     def source_vectors(self) -> Vectors:
         """Unit vectors of the source's sentences, shape (n_sentences, dim)."""
         return self._embed([sentence.text for sentence in self.source_sentences])
+
+    @cached_property
+    def nearness(self) -> Scores:
+        """Cosine of each candidate with what is nearest in the source, shape (n,).
+
+        That is a sentence of the source, or the mean of all.
+        """
+        middle = self.source_vectors.mean(axis=0, keepdims=True)
+        middle /= max(float(np.linalg.norm(middle)), 1e-12)
+        found: Scores = (self.vectors @ np.vstack([self.source_vectors, middle]).T).max(axis=1)
+        return found
 
     @cached_property
     def vectors(self) -> Vectors:

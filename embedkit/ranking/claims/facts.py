@@ -356,8 +356,8 @@ def _swapped(wanted: Value, held: Value) -> bool:
 
 
 def _gap(wanted: Value, held: Value) -> float:
-    small, large = sorted((abs(float(wanted)), abs(float(held))))
-    return 1.0 if not large else 1 - small / large
+    small, large = sorted((abs(Fraction(wanted)), abs(Fraction(held))))
+    return 1.0 if not large else 1 - float(small / large)
 
 
 __all__ = ["Facts", "Token", "facts_of", "is_acronym", "minutes"]

@@ -35,7 +35,7 @@ class CopiedFilter(BaseFilter):
 
     def _reason(self, pool: Pool, place: int, text: str) -> str | None:
         said = words(text)
-        found = runs(said, words(pool.source), self.run)
+        found = runs(said, pool.source_words, self.run)
         start, stop = max(found, key=lambda each: each[1] - each[0], default=(0, 0))
         if stop - start <= self.most * len(said):
             return None

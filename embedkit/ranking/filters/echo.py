@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _MARKER = re.compile(
     r"""
-    ^[\s>#*_"“]*(?P<marker>
+    ^[^\S\n]*[>#*_"“]*[^\S\n]*(?P<marker>
         (?: (?:one[\ -]sentence\ |short\ |brief\ )? summary | tl;?dr | abstract | text | article
           | passage | document | title | headline | keywords | bullet\ points | source s? | context
           | question | answer | instructions? | input | output | response | prompt
@@ -77,7 +77,7 @@ class EchoFilter(BaseFilter):
         if not pool.prompt or least < min(self.run, 3):
             return None
         told = words(pool.prompt.replace(pool.source, "\n") if pool.source else pool.prompt)
-        held = words(pool.source)
+        held = pool.source_words
         for start, stop in runs(said, told, least):
             part = said[start:stop]
             if not runs(part, held, len(part)):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from embedkit.ranking.filters.base import BaseFilter, check_share
 from embedkit.ranking.telling import small_words
 from embedkit.ranking.words import words
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from embedkit.ranking.pool import Pool
 
 _STEM = 6
@@ -46,25 +42,12 @@ class OffTopicFilter(BaseFilter):
         told = {word[:_STEM] for word in words(text)} - small_words()
         if not told:
             return None
-        held = {word[:_STEM] for word in words(pool.source)}
+        held = {word[:_STEM] for word in pool.source_words}
         shared = len(told & held) / len(told)
-        near = float(likeness(pool)[place])
+        near = float(pool.nearness[place])
         if (max(near, 0) + shared) / 2 >= self.least:
             return None
         return (
             f"about something else: {shared:.0%} of its words are the source's, "
             f"likeness to the source {near:.2f}"
         )
-
-
-def likeness(pool: Pool) -> NDArray[np.float32]:
-    """Return the cosine of each candidate with what is nearest in the source, shape (n,).
-
-    That is a sentence of the source, or the mean of all.
-    """
-    middle = pool.source_vectors.mean(axis=0, keepdims=True)
-    middle /= max(float(np.linalg.norm(middle)), 1e-12)
-    nearest: NDArray[np.float32] = (pool.vectors @ np.vstack([pool.source_vectors, middle]).T).max(
-        axis=1
-    )
-    return nearest
