@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from embedkit_cli.classifiers import complete_classifier
+from embedkit_cli.options import Number
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -26,8 +27,8 @@ def answering_options(
     *, abstain_below: str, precision: str, scope: str, coverage: str
 ) -> Callable[[Decorated], Decorated]:
     """Add ``--abstain-below``, ``--precision``, ``--scope`` and ``--coverage`` with these helps."""
-    share = click.FloatRange(0, 1, min_open=True, max_open=True)
-    level = click.FloatRange(0, 1)
+    share = Number(0, 1, min_open=True, max_open=True)
+    level = Number(0, 1)
 
     def decorate(command: Decorated) -> Decorated:
         for names, kind, told in (

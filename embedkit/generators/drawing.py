@@ -151,4 +151,29 @@ def _generate(
     options: dict[str, Any] = dict(sampling.asked())
     if sampling.progress is not None and getattr(generator, "reports", False):
         options["progress"] = sampling.progress
-    return generator.generate(prompt, n=sampling.n, **options)
+    try:
+        found: Any = generator.generate(prompt, n=sampling.n, **options)
+    except EmbedkitError:
+        raise
+    except Exception as error:  # of somebody else's generator: the others may serve
+        kind = type(error).__name__
+        raise EmbeddingError(f"{generator.model_id} failed: {kind}: {error}") from error
+    right = isinstance(found, Sequence) and all(
+        isinstance(each, Candidate) and isinstance(each.text, str) for each in found
+    )
+    if not right or len(found) != sampling.n:
+        raise EmbeddingError(
+            f"expected {sampling.n} candidates from {generator.model_id}, got {_told(found)}"
+        )
+    return list(found)
+
+
+def _told(found: Any) -> str:
+    """Name what a generator gave in place of candidates."""
+    if isinstance(found, Sequence) and not isinstance(found, str):
+        wrong = [each for each in found if not isinstance(each, Candidate)]
+        if wrong:
+            return f"a list with {type(wrong[0]).__name__}"
+        texts = [each for each in found if not isinstance(each.text, str)]
+        return "a candidate without text" if texts else str(len(found))
+    return type(found).__name__

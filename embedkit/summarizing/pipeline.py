@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedkit import registry
-from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError
+from embedkit.errors import (
+    CredentialsError,
+    EmbedkitError,
+    InvalidInputError,
+    UnsupportedOperationError,
+)
 from embedkit.prompts.library import prompt_for
 from embedkit.protocols import Generator, SourceGenerator
 from embedkit.ranking.rank import rank_candidates
@@ -61,6 +66,23 @@ class Summarizer:
         made = registry.create("embedder", embedder) if isinstance(embedder, str) else embedder
         self.embedder: Embedder = Remembering(made)
         self.generators = self._generators(generator)
+        self._refuse_in_vain()
+
+    def _refuse_in_vain(self) -> None:
+        """Refuse what none of the generators would look at, rather than ignore it."""
+        if not all(isinstance(each, SourceGenerator) for each in self.generators.values()):
+            return
+        given = {
+            "temperature": self.temperature is not None,
+            "context": self.context is not None,
+            "prompt": self.prompt != TASK,
+        }
+        in_vain = [name for name, is_given in given.items() if is_given]
+        if in_vain:
+            raise UnsupportedOperationError(
+                f"{', '.join(self.generators)} reads the text itself and knows no {in_vain[0]}",
+                do=f"leave {in_vain[0]} out, or name a generator that is asked, such as smollm",
+            )
 
     def __call__(self, text: str, *, progress: Progress | None = None) -> Summary:
         """Summarize one text.

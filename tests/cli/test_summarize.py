@@ -161,3 +161,15 @@ def test_a_csv_of_summaries_is_gone_on_with(run: Run, work: Path) -> None:
     (work / "out.csv").write_text(whole[: whole.index("\n- ") + 4])
     assert "2 summaries written" in run(*words).stderr
     assert (work / "out.csv").read_text() == whole
+
+
+def test_what_extracts_do_not_look_at_is_refused(run: Run, work: Path) -> None:
+    (work / "ferry.txt").write_text(FERRY)
+    for option in (["--temperature", "0.3"], ["--context", "500"], ["--prompt", "title"]):
+        told = run("summarize", "ferry.txt", *option, code=1).stderr
+        assert f"knows no {option[0][2:]}" in told
+
+
+def test_a_number_that_is_none_is_refused(run: Run, work: Path) -> None:
+    (work / "ferry.txt").write_text(FERRY)
+    assert "not a number" in run("summarize", "ferry.txt", "--temperature", "nan", code=2).stderr

@@ -8,7 +8,7 @@ import click
 
 from embedkit_cli.choose import choose
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import Decorated, collection_option, printing
+from embedkit_cli.options import Decorated, Number, collection_option, printing
 from embedkit_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def answering(command: Decorated) -> Decorated:
             click.option("-n", "n", type=whole, help="Answers to draw.  [default: 5]"),
             click.option(
                 "--least",
-                type=click.FloatRange(0, 1),
+                type=Number(0, 1),
                 help="How probable it must be that the passages bear on the question; with 0 there"
                 " is always an answer.  [default: 0.5]",
             ),
@@ -73,7 +73,7 @@ def answering(command: Decorated) -> Decorated:
             ),
             click.option(
                 "--temperature",
-                type=click.FloatRange(min=0),
+                type=Number(min=0),
                 help="How daring the generator is.  [default: the prompt's]",
             ),
             click.option("--seed", type=click.IntRange(min=0), help="For the same answer again."),

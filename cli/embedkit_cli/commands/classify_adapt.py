@@ -9,7 +9,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import Number, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -42,7 +42,7 @@ WORDS = {
 @click.option("--embedder", metavar="SPEC", help="The model to adapt.  [default: minilm]")
 @click.option(
     "--keep",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     help="Hold vectors where they were: more changes other searches less.  [default: 1]",
 )
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import Number, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -59,7 +59,7 @@ TABLES = (
 )
 @click.option(
     "--near",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.95,
     show_default=True,
     help="Least cosine of texts that are nearly equal.",

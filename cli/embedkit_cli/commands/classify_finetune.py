@@ -8,7 +8,7 @@ import click
 
 from embedkit_cli.failure import InterruptedWorkError, say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import Number, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -37,12 +37,12 @@ SEVERAL = "title,body"
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=MINUTES,
     show_default=True,
     help="Time that all of it may take.",
 )
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="Passes, at most.")
+@click.option("--epochs", type=Number(0, min_open=True), help="Passes, at most.")
 @click.option("--batch", type=click.IntRange(4), help="Texts of a step.")
 @click.option("--device", metavar="DEVICE", help="Such as cuda:1 or cpu.  [default: the fastest]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn.")

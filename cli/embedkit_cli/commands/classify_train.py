@@ -11,7 +11,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import complete_collection, printing
+from embedkit_cli.options import Number, complete_collection, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--balanced", is_flag=True, help="Rare labels count as much as frequent ones.")
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     metavar="SECONDS",
     help="For choosing a head.  [default: 15]",
 )

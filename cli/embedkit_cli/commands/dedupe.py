@@ -6,7 +6,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import standing
+from embedkit_cli.options import Number, standing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -17,7 +17,7 @@ from embedkit_cli.session import Session, pass_session
 @click.option("--text", metavar="COLUMN", help="Column to compare; several as title,body.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     help="Least cosine of near-duplicates.  [default: 0.9]",
 )
 @click.option("--exact", is_flag=True, help="Only equal texts; no model is asked.")

@@ -10,7 +10,7 @@ import click
 from embedkit_cli.choose import remember
 from embedkit_cli.failure import InterruptedWorkError, say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import complete_collection, printing
+from embedkit_cli.options import Number, complete_collection, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--chunk", metavar="tokens=N,overlap=N", help="Cut long texts into passages.")
 @click.option("--sync", is_flag=True, help="Remove the records that are gone from the source.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done and cost, and do nothing.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop before it.")
+@click.option("--max-cost", type=Number(min=0), metavar="USD", help="Stop before it.")
 @click.option("--max-texts", type=click.IntRange(min=0), metavar="N", help="Send so many at most.")
 @click.option("--retry-failed", is_flag=True, help="Send again what the model refused before.")
 @printing()

@@ -9,7 +9,7 @@ import click
 from embedkit_cli.choose import choose
 from embedkit_cli.failure import InterruptedWorkError, say
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import complete_collection, printing
+from embedkit_cli.options import Number, complete_collection, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 @click.option("--compare-only", is_flag=True, help="Embed and compare, but do not switch.")
 @click.option("--max-texts", type=click.IntRange(min=0), help="Embed at most so many texts now.")
-@click.option("--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop before it.")
+@click.option("--max-cost", type=Number(min=0), metavar="USD", help="Stop before it.")
 @printing()
 @pass_session
 def migrate(

@@ -12,7 +12,7 @@ import click
 from embedkit_cli.choose import choose
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import Decorated, collection_option, printing
+from embedkit_cli.options import Decorated, Number, collection_option, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 from embedkit_cli.text import count
@@ -30,7 +30,7 @@ def telling(command: Decorated) -> Decorated:
         (
             click.option(
                 "--threshold",
-                type=click.FloatRange(0, 1, min_open=True),
+                type=Number(0, 1, min_open=True),
                 help="Least cosine of a pair.  [default: 0.9]",
             ),
             click.option(
@@ -40,7 +40,7 @@ def telling(command: Decorated) -> Decorated:
             ),
             click.option(
                 "--precision",
-                type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                type=Number(0, 1, min_open=True, max_open=True),
                 help="Share of true duplicates that --calibrate is to hold.  [default: 0.95]",
             ),
             click.option("--clusters", is_flag=True, help="Put the pairs together into clusters."),

@@ -8,7 +8,7 @@ import click
 
 from embedkit_cli.failure import say
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import Number, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.prompting import (
     asking_options,
@@ -42,7 +42,7 @@ METRICS = ("exact", "contains", "one-of", "rouge-l", "similarity", "json")
 @click.option(
     "--min",
     "floor",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="Exit with 1 where no template's score is as high.",
 )
 @value_option

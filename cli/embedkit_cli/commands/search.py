@@ -10,7 +10,7 @@ import click
 
 from embedkit_cli.choose import choose
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import Decorated, collection_option, printing
+from embedkit_cli.options import Decorated, Number, collection_option, printing
 from embedkit_cli.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ def choosing(command: Decorated) -> Decorated:
             click.option("--diverse", is_flag=True, help="Hits that differ from each other."),
             click.option(
                 "--diversity",
-                type=click.FloatRange(0, 1),
+                type=Number(0, 1),
                 help=f"How much they are to differ, 0 to 1.  [default: {DIVERSITY}]",
             ),
             click.option("--min-score", type=float, help="Only hits of at least this score."),
             click.option(
                 "--min-confidence",
-                type=click.FloatRange(0, 1),
+                type=Number(0, 1),
                 help="Only hits that are relevant with this probability, 0 to 1.",
             ),
             click.option(

@@ -8,7 +8,7 @@ import click
 
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.lazy import Command
-from embedkit_cli.options import printing
+from embedkit_cli.options import Number, printing
 from embedkit_cli.progress import Progress
 from embedkit_cli.session import Session, pass_session
 
@@ -69,7 +69,7 @@ class Length(click.ParamType):  # type: ignore[type-arg]
 @click.option("--prompt", metavar="NAME", help="Template, or its file.  [default: summarize]")
 @click.option("--score", metavar="SPEC", help="Ranker to go by.  [default: the learned blend]")
 @click.option("--embedder", metavar="SPEC", help="What compares sentences.  [default: minilm]")
-@click.option("--temperature", type=click.FloatRange(0), help="Default: that of the template.")
+@click.option("--temperature", type=Number(0), help="Default: that of the template.")
 @click.option("--seed", type=click.IntRange(0), help="The same candidates again.")
 @click.option(
     "--context", type=click.IntRange(1), metavar="TOKENS", help="What a model is to read at once."

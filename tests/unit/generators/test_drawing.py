@@ -170,6 +170,31 @@ def test_a_key_that_is_refused_ends_it(
         draw(make(), PROMPT, 3)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "got 0"),
+        (None, "got NoneType"),
+        (["a"], "got a list with str"),
+        ([Candidate(None, "stop")], "without text"),  # type: ignore[arg-type]
+        (TimeoutError("no answer"), "TimeoutError: no answer"),
+    ],
+)
+def test_what_somebody_elses_generator_does_wrong_is_told(given: Any, told: str) -> None:
+    class Foreign:
+        model_id = "foreign"
+        supports: ClassVar[frozenset[str]] = frozenset()
+
+        def generate(self, prompt: str | Sequence[Message], *, n: int = 1) -> Any:
+            if isinstance(given, Exception):
+                raise given
+            return given
+
+    foreign: Any = Foreign()
+    with pytest.raises(EmbeddingError, match=told):
+        draw(foreign, PROMPT, 1)
+
+
 def test_a_server_without_logprobs_is_asked_without(make: Make, server: Any) -> None:
     generator = make()
     ask = generator._one
@@ -186,5 +211,6 @@ def test_a_server_without_logprobs_is_asked_without(make: Make, server: Any) -> 
     assert len(drawn.candidates) == 2
     assert all(one.tokens is None for one in drawn.candidates)
     assert "answered without" in drawn.notes[0]
+    assert not draw(generator, PROMPT, 2, seed=1).notes, "it is not asked for them again"
     with pytest.raises(UnsupportedOperationError):
         draw(generator, PROMPT, 2, seed=1, logprobs=True)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+import embedkit
 from embedkit import registry
 from embedkit.errors import InvalidInputError, MissingDependencyError, WeightsError
 from embedkit.generators.base import Progress
@@ -39,12 +40,16 @@ def test_the_first_of_many_are_those_of_fewer(smollm: SmolLMGenerator) -> None:
     assert {one.text for one in other}.isdisjoint({one.text for one in seven})
 
 
-def test_what_came_before_changes_nothing(smollm: SmolLMGenerator) -> None:
-    """Not even in the last bits, where the prompt before began alike and was computed already."""
+def test_what_came_before_changes_no_token(smollm: SmolLMGenerator) -> None:
+    """Where the prompt before began alike and was computed already, but for the last digits."""
     text = "The town by the river has a market, a bridge and two schools. " * 12
     first = smollm.generate(text, n=2, seed=5, max_tokens=6, logprobs=True)
     smollm.generate(text[: len(text) // 2], n=3, max_tokens=2)
-    assert smollm.generate(text, n=2, seed=5, max_tokens=6, logprobs=True) == first
+    again = smollm.generate(text, n=2, seed=5, max_tokens=6, logprobs=True)
+    for one, other in zip(first, again, strict=True):
+        assert one.text == other.text
+        told = [token.logprob for token in one.tokens or ()]
+        assert told == pytest.approx([token.logprob for token in other.tokens or ()], abs=1e-3)
 
 
 def test_logprobs_are_the_models_own(smollm: SmolLMGenerator) -> None:
@@ -237,3 +242,12 @@ generator.generate("river " * 3500, max_tokens=500)
         said = process.stderr.read()
         assert process.wait(60) == -signal.SIGINT
     assert said.strip().endswith("KeyboardInterrupt")
+
+
+def test_what_ends_an_answer_is_part_of_whose_it_is() -> None:
+    usual = embedkit.generator("smollm")
+    assert usual.answers_as == embedkit.generator("smollm").answers_as  # type: ignore[attr-defined]
+    for option in ("max_tokens=8", "chat=true", "context=512"):
+        other = embedkit.generator(f"smollm?{option}")
+        assert other.model_id == usual.model_id
+        assert other.answers_as != usual.answers_as  # type: ignore[attr-defined]

@@ -114,6 +114,16 @@ def test_other_parameters_are_another_question(tmp_path: Path) -> None:
     assert len(made.calls) == 3
 
 
+def test_another_address_of_a_model_is_another_question(tmp_path: Path) -> None:
+    class Elsewhere(Counting):
+        answers_as = "m elsewhere"
+
+    here, elsewhere = Counting(), Elsewhere()
+    ask(here, ["a"], ledger=AnswerLedger(tmp_path, "m"))
+    ask(elsewhere, ["a"], ledger=AnswerLedger(tmp_path, "m"))
+    assert len(elsewhere.calls) == 1
+
+
 def test_an_answer_that_fails_its_check_is_listed() -> None:
     (bad, good) = ask(Counting({"a": "far too many words"}), ["a", "b"])
     assert (bad.value, bad.reason) == (None, "4 words, expected at most 2")
