@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embedkit.errors import (
+    CredentialsError,
+    EmbedkitError,
+    FilterError,
+    MissingDependencyError,
+    QuotaError,
+    UnknownBackendError,
+    UnsupportedOperationError,
+)
 from embedkit_cli.failure import say, say_waiting
 from embedkit_cli.output import csv_line, emit, to_json, write
 from embedkit_cli.table import facts, terminal_width
@@ -20,6 +29,17 @@ if TYPE_CHECKING:
 
 COLUMNS = ("question", "answer", "said", "confidence", "sources", "generator")
 PASSAGE = ("number", "score", "id", "start", "stop", "text")
+LISTED = 20
+"""Questions that failed and are listed; the others are counted."""
+FOR_ALL: tuple[type[EmbedkitError], ...] = (
+    CredentialsError,
+    QuotaError,
+    UnknownBackendError,
+    MissingDependencyError,
+    UnsupportedOperationError,
+    FilterError,
+)
+"""What no other question of the same command would do better with."""
 CANDIDATE = ("rank", "score", "text", "rejections", "scores")
 
 
@@ -51,15 +71,50 @@ def answer_file(
     if path == "-":
         say_waiting()
     queries = read_queries(path)
-    answered = ((id, text, call(text)) for id, text in queries.rows)
-    write(_many(form, answered, everything), cleaned=form == "table")
+    asked = _Asked(queries.rows, call)
+    write(_many(form, asked, everything), cleaned=form == "table")
     if queries.rejects:
         first = queries.rejects[0]
         say(
             f"{path}: {count(len(queries.rejects), 'row')} left out; "
             f"the first is line {first.line}: {first.reason}"
         )
-    return 1 if queries.rejects else 0
+    if asked.failed:
+        lines = [f"{id}: {reason}" for id, reason in asked.failed[:LISTED]]
+        if len(asked.failed) > LISTED:
+            lines.append(f"and {len(asked.failed) - LISTED:,} more")
+        say(
+            "\n".join([f"{path}: {count(len(asked.failed), 'question')} without an answer", *lines])
+        )
+    if asked.stopped is not None:
+        raise asked.stopped
+    return 1 if queries.rejects or asked.failed else 0
+
+
+class _Asked:
+    """The answers to questions, as they come; what fails is kept, and the others go on.
+
+    An error that every other question would meet ends the answers. It is kept too, so that what
+    came before it is printed.
+    """
+
+    def __init__(self, rows: Sequence[tuple[str, str]], call: Callable[[str], Told]) -> None:
+        self.rows = rows
+        self.call = call
+        self.failed: list[tuple[str, str]] = []
+        self.stopped: EmbedkitError | None = None
+
+    def __iter__(self) -> Iterator[tuple[str, str, Told]]:
+        for id, question in self.rows:
+            try:
+                told = self.call(question)
+            except FOR_ALL as error:
+                self.stopped = error
+                return
+            except EmbedkitError as error:
+                self.failed.append((id, str(error)))
+                continue
+            yield id, question, told
 
 
 def answer_text(answer: Answer, *, everything: bool = False) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from embedkit.errors import CredentialsError, QuotaError
+from embedkit_cli.answers import answer_file
+
 ROWS = """id,text,part
 hours,"The bakery opens at six. On Sundays the bakery opens at eight.",shop
 delivery,"We deliver for 3 euros. Anna Berger has run the delivery service since 2019.",service
@@ -116,6 +119,58 @@ def test_a_file_of_questions(run, data, shop, work: Path) -> None:
         assert SAID in " ".join(shown.split())
     told = data("ask", "--questions", "asked.txt", "--no-generate")
     assert told[0]["passages"][0]["id"] == "delivery"
+
+
+ENDLESS = "Who runs it? " + "Tell me more about it please. " * 3000
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "table"])
+def test_a_question_that_fails_is_listed_and_the_others_are_answered(
+    run, shop, work: Path, form
+) -> None:
+    (work / "asked.csv").write_text(
+        f"id,question\na,{QUESTION}\nlong,{ENDLESS}\nb,{QUESTION}\n", encoding="utf-8"
+    )
+    words = ("ask", "--questions", "asked.csv", "--generator", "echo", "--least", "0")
+    result = run(*words, "--format", form, code=1)
+    assert result.stdout.count(QUESTION) >= 2
+    assert "1 question without an answer\n" in result.stderr
+    assert "long: the context of 4,096 tokens does not hold the question" in result.stderr
+    if form == "json":
+        assert [row["query_id"] for row in json.loads(result.stdout)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("error", [CredentialsError("no key"), QuotaError("none is left")])
+def test_what_was_answered_before_the_quota_ran_out_is_printed(capsys, work: Path, error) -> None:
+    (work / "asked.csv").write_text("id,question\na,Who?\nb,Where?\nc,When?\n")
+    asked = []
+
+    def call(question: str):
+        asked.append(question)
+        if question == "Where?":
+            raise error
+        return []
+
+    with pytest.raises(type(error)):
+        answer_file("json", "asked.csv", call)
+    assert asked == ["Who?", "Where?"]
+    assert [row["query_id"] for row in json.loads(capsys.readouterr().out)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--generator", "extractiv"), "did you mean 'extractive'"),
+        (("--where", "parts = 'x'"), "no column"),
+    ],
+)
+def test_options_that_cannot_be_meant_end_a_file_of_questions(
+    run, shop, work: Path, words, said
+) -> None:
+    (work / "asked.txt").write_text(f"{QUESTION}\n{ABROAD}\n", encoding="utf-8")
+    result = run("ask", "--questions", "asked.txt", *words, code=2)
+    assert said in result.stderr
+    assert "without an answer" not in result.stderr
 
 
 def test_the_setting_names_the_generator(data, run, shop, monkeypatch) -> None:
