@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError
+from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError, QuotaError
 from embedkit.generators.drawing import draw
 from embedkit.protocols import SourceGenerator
 from embedkit.ranking.words import count_words
@@ -185,7 +185,7 @@ class Teller:
             prompt = self._rendered(part, wish)
             try:
                 drawn = self._draw(prompt, PER_PART, wish, None)
-            except CredentialsError:
+            except (CredentialsError, QuotaError):  # the other parts would meet it too
                 raise
             except EmbedkitError as error:
                 failures.append(error)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 import embedkit
-from embedkit.errors import CredentialsError, EmbeddingError, InvalidInputError
+from embedkit.errors import CredentialsError, EmbeddingError, InvalidInputError, QuotaError
 from embedkit.generators.base import BaseGenerator, Sampling
 from embedkit.ranking.words import count_words
 from embedkit.summarizing.pipeline import summarize
@@ -217,6 +217,15 @@ def test_a_part_that_fails_is_extracted() -> None:
 
     summary = short(Scripted(stumbling, context=1200), text=" ".join(ROWS), n=1)
     assert any("extracts stand for them: it stumbled" in note for note in summary.notes)
+
+
+def test_a_quota_that_runs_out_ends_the_parts() -> None:
+    gone = [QuotaError("none is left")] * 1000
+    model = Scripted(told_briefly, told_briefly, *gone, context=1200)
+    with pytest.raises(QuotaError, match="none is left"):
+        short(model, text=" ".join(ROWS), n=1)
+    others = {asked for asked in model.asked if asked != model.asked[0]}
+    assert len(others) == 1, "no other part is sent after the quota is gone"
 
 
 def test_a_context_that_leaves_no_room() -> None:
