@@ -39,12 +39,21 @@ def quoted(text: str) -> str:
 
     A text may hold what looks like the prompt's own lines, such as a question or the number of
     another source. Control characters are left out, and a number in square brackets stands in
-    round ones.
+    round ones; marks of a chat's turns, such as ``<|im_end|>``, are broken.
     """
     kept = "".join(
         " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
     )
-    return bracketless(" ".join(kept.split()))
+    return bracketless(turnless(" ".join(kept.split())))
+
+
+def turnless(text: str) -> str:
+    """Return a text in which nothing is a mark of a chat's turns: ``<|im_end|>`` ends none.
+
+    A local model reads such marks wherever they stand, so that a text with one could speak as the
+    user, or as the model itself.
+    """
+    return text.replace("<|", "< |").replace("|>", "| >")
 
 
 def bracketless(text: str) -> str:
@@ -89,14 +98,11 @@ def fit(
     for excerpt in excerpts:
         short = _shortened(excerpt, lambda one: fits([*kept, one]))
         if short is None:
-            notes.append(
-                f"[{excerpt.number}] {excerpt.id} did not fit into {whole:,} tokens and was left "
-                "out"
-            )
+            notes.append(f"{excerpt.id} did not fit into {whole:,} tokens and was left out")
             continue
         if len(short.text) < len(excerpt.text):
             notes.append(
-                f"[{excerpt.number}] {excerpt.id} was shortened to {len(sentences(short.text))} of "
+                f"{excerpt.id} was shortened to {len(sentences(short.text))} of "
                 f"{len(sentences(excerpt.text))} sentences, to fit into {whole:,} tokens"
             )
         kept.append(short)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from embedkit.asking.context import turnless
 from embedkit.errors import CredentialsError, EmbedkitError, InvalidInputError, QuotaError
 from embedkit.generators.drawing import draw
 from embedkit.protocols import SourceGenerator
@@ -153,7 +154,7 @@ class Teller:
         self.order.tell(f"asking {self.name}", 0, self.order.n)
         prompt = self._rendered(short, wish)
         drawn = self._draw(prompt, self.order.n, wish, self.order.progress)
-        told = prompt.text.replace(short.strip(), "\n")
+        told = prompt.text.replace(turnless(short.strip()), "\n")
         return Gathered(self.name, drawn, False, told, self.notes)
 
     def _shortened(self, text: str, wish: Wish) -> str:
@@ -189,7 +190,9 @@ class Teller:
                 raise
             except EmbedkitError as error:
                 failures.append(error)
-            found.append(self.choose(part, drawn, wish, prompt.text.replace(part.strip(), "\n")))
+            found.append(
+                self.choose(part, drawn, wish, prompt.text.replace(turnless(part.strip()), "\n"))
+            )
         self.order.tell("summarizing parts", len(parts), len(parts))
         if len(failures) == len(parts):
             raise failures[0]
@@ -241,7 +244,7 @@ class Teller:
             self.notes.append(note)
 
     def _rendered(self, text: str, wish: Wish) -> Rendered:
-        values = {"text": text.strip(), "length": wish.length, "form": wish.form}
+        values = {"text": turnless(text.strip()), "length": wish.length, "form": wish.form}
         asked: dict[str, Any] = {
             name: value for name, value in values.items() if name in self._inputs
         }
