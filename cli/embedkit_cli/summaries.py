@@ -72,7 +72,9 @@ def print_rows(
         journal = None
         if options["out"]:
             journal = stack.enter_context(
-                Journal(options["out"], _wishes(source, options, every), force=options["force"])
+                Journal(
+                    options["out"], _wishes(session, source, options, every), force=options["force"]
+                )
             )
             done = journal.done
         progress = stack.enter_context(Progress())
@@ -105,8 +107,13 @@ def print_rows(
     return 1 if failed else 0
 
 
-def _wishes(source: str, options: dict[str, Any], every: bool) -> dict[str, Any]:
+def _wishes(session: Session, source: str, options: dict[str, Any], every: bool) -> dict[str, Any]:
+    """Return what is asked for, with what the settings say where the options do not."""
     kept = {k: v for k, v in options.items() if k not in ("out", "force")}
+    if not kept["generators"]:
+        kept["generators"] = [session.settings.generator or "extractive"]
+    if kept["embedder"] is None:
+        kept["embedder"] = session.settings.embedder or "minilm"
     return {"source": source, "every": every, **kept}
 
 

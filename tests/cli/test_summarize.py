@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
 Run = Callable[..., Result]
@@ -119,6 +120,32 @@ def test_a_file_of_summaries_is_gone_on_with(run: Run, work: Path) -> None:
     assert (work / "mine.jsonl").read_text() == "{}\n"
     assert ".jsonl or .csv" in run("summarize", "rows.csv", "-o", "o.parquet", code=2).stderr
     assert "--out" in run("summarize", "rows.csv", "--force", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "option", "usual"),
+    [
+        ("EMBEDKIT_GENERATOR", "echo", "--generator", "extractive"),
+        ("EMBEDKIT_EMBEDDER", "hashing?dim=64", "--embedder", "hashing?dim=32"),
+    ],
+)
+def test_a_setting_that_changes_between_runs_is_noticed(
+    run: Run,
+    work: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    option: str,
+    usual: str,
+) -> None:
+    (work / "rows.csv").write_text('id,text\na,"One sentence is here."\n')
+    words = ("summarize", "rows.csv", "-o", "out.jsonl")
+    monkeypatch.setenv(variable, usual)
+    run(*words)
+    monkeypatch.setenv(variable, value)
+    assert "other options" in run(*words, code=2).stderr
+    # The same by an option is the same.
+    assert "1 were there" in run(*words, option, usual).stderr
 
 
 def test_separators_of_lines_within_a_summary_do_not_stop_what_goes_on(
