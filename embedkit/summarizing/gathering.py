@@ -196,12 +196,22 @@ class Teller:
         self.order.tell("summarizing parts", len(parts), len(parts))
         if len(failures) == len(parts):
             raise failures[0]
-        if failures:
-            self.notes.append(
-                f"{self.name} failed on {len(failures)} of {len(parts)} parts, whose extracts "
-                f"stand for them: {failures[0]}"
+        kept = [each for each in found if each]
+        left = len(parts) - len(kept)
+        if not kept:
+            raise InvalidInputError(
+                f"no summary of {self.name} passed for any of the {len(parts)} parts of the text",
+                do="allow a fallback, or name another generator",
             )
-        return [each for each in found if each]
+        if left:
+            self._note(f"{self.name}: nothing stands for {left} of {len(parts)} parts")
+        if failures:
+            instead = "" if left else ", whose extracts stand for them"
+            self.notes.append(
+                f"{self.name} failed on {len(failures)} of {len(parts)} parts{instead}: "
+                f"{failures[0]}"
+            )
+        return kept
 
     def _draw(
         self, prompt: Rendered, n: int, wish: Wish, progress: Progress | None

@@ -173,11 +173,13 @@ class Summarizer:
         return Teller(name, generator, template, order, self._choose).gather(text, wish)
 
     def _choose(self, part: str, drawn: list[Candidate], wish: Wish, prompt: str) -> str:
-        """Return the best summary of a part; its extract where no candidate passes."""
+        """Return the best summary of a part; its extract where none passes and one may stand in."""
         given = Gathered("", drawn, False, prompt)
         ranking = self._ranked(part, [given], wish, rankers="none") if drawn else None
         if ranking is not None and ranking.best is not None:
             return ranking.best.text
+        if self.fallback is None:
+            return ""
         extractive: Any = self._made(FALLBACK)
         found = extractive.from_sources([part], n=1, most_words=wish.most_words)
         return found[0].text if found else ""

@@ -228,6 +228,21 @@ def test_a_part_that_fails_is_extracted() -> None:
     assert any("extracts stand for them: it stumbled" in note for note in summary.notes)
 
 
+def test_without_a_fallback_no_extract_stands_for_a_part() -> None:
+    def stumbling(prompt: str) -> str:
+        if ROWS[250] in prompt:
+            raise EmbeddingError("it stumbled")
+        return told_briefly(prompt)
+
+    model = Scripted(stumbling, context=1200)
+    summary = short(model, text=" ".join(ROWS), n=1, fallback=None)
+    assert any("nothing stands for 1 of" in note for note in summary.notes)
+    assert not any("extracts stand" in note for note in summary.notes)
+    assert not any(row in asked for asked in model.asked[-1:] for row in ROWS)
+    with pytest.raises(InvalidInputError, match="no summary of scripted passed for any"):
+        short(Scripted("", context=1200), text=" ".join(ROWS), n=1, fallback=None)
+
+
 def test_a_quota_that_runs_out_ends_the_parts() -> None:
     gone = [QuotaError("none is left")] * 1000
     model = Scripted(told_briefly, told_briefly, *gone, context=1200)
