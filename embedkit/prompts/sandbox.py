@@ -118,6 +118,8 @@ class Source:
             self.names = frozenset(meta.find_undeclared_variables(tree))
             """The inputs that it asks for."""
             self._ready = _compiled(tree)
+        except TemplateError:
+            raise
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(f"line {error.lineno} of {what}: {error.message}") from error
         except (RecursionError, MemoryError) as error:

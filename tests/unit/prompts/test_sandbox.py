@@ -143,6 +143,12 @@ def test_bounds_leave_what_is_small(text: str, filled: str) -> None:
     assert Source(text).fill(VALUES) == filled
 
 
+def test_what_is_refused_is_said_once() -> None:
+    with pytest.raises(TemplateError) as caught:
+        Source("{{ ''.__class__ }}")
+    assert caught.value.message == "line 1 of the template: templates cannot reach '__class__'"
+
+
 def test_a_missing_input_is_named() -> None:
     with pytest.raises(InvalidInputError, match="'nme' is undefined; it asks for: nme"):
         Source("{{ nme }}").fill(VALUES)
