@@ -25,11 +25,6 @@ DEFAULT = "extractive"
 """The generator where none is named: it needs no model beside the collection's own."""
 READER = "minilm"
 """What compares sentences where the collection's own embedder would have to be paid for."""
-SCORE: Mapping[str, float] = {"bearing": 1.0}
-"""What answers are ranked by, where nobody says."""
-NOT_OF_ANSWERS = frozenset(("copied", "off-topic"))
-"""Filters that are for summaries: an answer should repeat a source, and may be a mere number that
-is like nothing; what no passage supports is rejected all the same."""
 _MATERIAL = (
     r"\b(?:the|these|those|provided|given) (?:(?:provided|given|available|above) )?"
     r"(?:sources?|passages?|texts?|context|documents?|records?|information)\b"
@@ -210,9 +205,6 @@ def _ranked(
     embedder: Embedder,
 ) -> Ranking:
     """Rank the candidates, those last that cannot be shown whatever the filters say."""
-    filters = asking.filters
-    if filters == "default":
-        filters = [row.name for row in registry.rows("filter") if row.name not in NOT_OF_ANSWERS]
 
     def ranked(places: Sequence[int]) -> list[RankedCandidate]:
         if not places:
@@ -221,8 +213,8 @@ def _ranked(
             "\n\n".join(excerpt.text for excerpt in drawn.excerpts),
             [plain[place] for place in places],
             embedder=embedder,
-            score=asking.score or SCORE,
-            filters=filters,
+            score=asking.score or "default",
+            filters=asking.filters,
             question=found.question,
             prompt=drawn.prompt,
             most_words=asking.most_words,

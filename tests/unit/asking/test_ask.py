@@ -164,6 +164,16 @@ def test_what_the_passages_do_not_hold_is_rejected(shop) -> None:
     assert "can be shown" in only.notes[-1]
 
 
+def test_answers_are_filtered_by_the_list_of_the_ranking(shop, monkeypatch) -> None:
+    def rejecting():
+        answer = shop.ask(QUESTION, generator=Scripted("Anna Berger since 1987 [1]."), n=1)
+        return [rejection.filter for rejection in answer.ranking[0].rejections]
+
+    assert "unsupported" in rejecting()
+    monkeypatch.setattr("embedkit.ranking.filters.ANSWERS", ("empty",))
+    assert "unsupported" not in rejecting()
+
+
 def test_a_few_words_are_an_answer(shop) -> None:
     answer = shop.ask(
         "How many loaves do you sell a day?", generator=Scripted("90 [2]", " 80"), n=2
