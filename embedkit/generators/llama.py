@@ -71,9 +71,8 @@ class LlamaGenerator(DecodingBase):
 
     Each candidate has a seed of its own that follows from the seed and its number: the same seed
     gives the same candidates, and the first of five are those of three. That holds on one machine
-    with one version of the library, but for rounding: another processor, or where in memory the
-    engine computes, may change the last digits of a log-probability. Several threads may use a
-    generator; they are answered one after the other.
+    with one version of the library; another processor may round otherwise. Several threads may
+    use a generator; they are answered one after the other.
 
     Source
     ------

@@ -15,6 +15,7 @@ import json
 import os
 import queue
 import secrets
+import tempfile
 import threading
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -53,6 +54,7 @@ class Engine:
 
     def __init__(self, path: Path, *, threads: int, cells: int, parallel: int) -> None:
         _check_file(path)
+        self._parallel = parallel
         self._key = secrets.token_urlsafe(24)
         self._process = os.getpid()
         self._lock = threading.Lock()
@@ -100,6 +102,7 @@ class Engine:
         EmbeddingError
             llama.cpp refuses the request.
         """
+        self._clear()
         return self._post("/completion", request)
 
     def render(self, messages: list[dict[str, str]]) -> str:
@@ -116,6 +119,7 @@ class Engine:
         """
         with self._lock:
             self._finish()
+            self._clear()
             self._stopping.clear()
             pieces: queue.SimpleQueue[Any] = queue.SimpleQueue()
             self._worker = threading.Thread(
@@ -149,6 +153,15 @@ class Engine:
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._ask("GET", path)
+
+    def _clear(self) -> None:
+        """Forget what was computed before.
+
+        Where in memory the rest of it lies decides how the next prompt is computed, and so the
+        last digits of a log-probability: with four-bit weights enough to turn a token.
+        """
+        for slot in range(self._parallel):
+            self._post(f"/slots/{slot}?action=erase", {})
 
     def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         return self._ask("POST", path, json.dumps(body))
@@ -196,6 +209,8 @@ def _parameters(path: Path, threads: int, cells: int, parallel: int, key: str) -
         cores.poll = 0  # waiting threads that spin take the cores from those that compute
     parameters.n_gpu_layers = 0
     parameters.cache_ram_mib = 0
+    # Nothing is saved there; without it the engine refuses to forget.
+    parameters.slot_save_path = tempfile.gettempdir() + os.sep
     parameters.warmup = False
     parameters.verbosity = -1
     parameters.api_keys = [key]
