@@ -34,6 +34,8 @@ def read_template(path: Path) -> PromptTemplate:
         It is no template; the line or the key is named.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise TemplateError(f"expected a template, {path} is no file")
         if path.stat().st_size > MOST:
             raise TemplateError(
                 f"expected a template of at most {MOST:,} bytes, {path} has "

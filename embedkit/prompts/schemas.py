@@ -30,6 +30,12 @@ def check_schema(schema: Mapping[str, Any], where: str) -> None:
             f"{where}: expected references of the schema to start with '#', got {foreign!r}",
             do="write what is meant into the schema, below $defs",
         )
+    slow = next((key for key in _keywords(schema) if key in ("pattern", "patternProperties")), None)
+    if slow is not None:
+        raise TemplateError(
+            f"{where}: the schema has {slow!r}, and a pattern can take for ever on some texts",
+            do="leave it out; enum, minLength and maxLength are bounded",
+        )
     try:
         _validator(text)
     except MissingDependencyError:
@@ -107,6 +113,26 @@ def _validator(text: str) -> Any:
     except (re.error, ArithmeticError, TypeError, ValueError, AttributeError) as error:
         raise TemplateError(f"the schema is none: {error}") from error
     return validator
+
+
+_NAMED = ("properties", "$defs", "definitions", "dependentSchemas")
+"""Keywords whose keys are names and no keywords."""
+_VALUES = ("const", "enum", "default", "examples")
+
+
+def _keywords(schema: Any) -> Iterator[str]:
+    """Yield the keywords of a schema and of those within it."""
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            yield key
+            if key in _NAMED and isinstance(value, Mapping):
+                for inner in value.values():
+                    yield from _keywords(inner)
+            elif key not in _VALUES:
+                yield from _keywords(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _keywords(value)
 
 
 def _references(schema: Any) -> Iterator[str]:

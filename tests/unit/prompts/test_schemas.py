@@ -10,6 +10,7 @@ import pytest
 from embedkit.errors import TemplateError
 from embedkit.prompts.checks import OutputCheck
 from embedkit.prompts.files import parse_template
+from embedkit.prompts.schemas import against_schema, check_schema
 
 TREE = {
     "$defs": {"node": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
@@ -21,7 +22,8 @@ TREE = {
     ("schema", "told"),
     [
         ({"type": "nonsense"}, "the schema is none"),
-        ({"pattern": "("}, "the schema is none"),
+        ({"pattern": "^(a+)+$"}, "can take for ever"),
+        ({"properties": {"a": {"items": [{"patternProperties": {"a": {}}}]}}}, "can take for ever"),
         ({"required": 5}, "the schema is none"),
         ({"$ref": "#"}, "refers to itself without end"),
         ({"$ref": "#/nope"}, "refers to '#/nope', which is not in it"),
@@ -77,3 +79,9 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
         server.shutdown()
         thread.join()
     assert asked == []
+
+
+def test_a_property_may_be_called_pattern() -> None:
+    schema = {"properties": {"pattern": {"enum": ["a", {"pattern": "x"}]}}, "required": ["pattern"]}
+    check_schema(schema, "here")
+    assert not against_schema({"pattern": "a"}, schema)
