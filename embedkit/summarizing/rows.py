@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
@@ -172,16 +173,36 @@ class Journal:
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Journal:
+        there = self.path.exists()
         try:
-            if self.path.exists() and not self.force:
+            self._file = self.path.open("a", encoding="utf-8", newline="")
+            self._lock(self._file)
+            if there and not self.force:
                 self._resume()
             else:
                 self.path.write_text(self._head(), encoding="utf-8")
                 self.beside.write_text(self.wishes, encoding="utf-8")
-            self._file = self.path.open("a", encoding="utf-8", newline="")
-        except OSError as error:
-            raise storage_error(error, self.path) from error
+        except BaseException as error:
+            self._close()
+            if isinstance(error, OSError) and not isinstance(error, EmbedkitError):
+                raise storage_error(error, self.path) from error
+            raise
         return self
+
+    def _lock(self, file: IO[str]) -> None:
+        """Keep the file for this process alone, as long as it is open."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInputError(
+                f"{self.path} is being written by another process",
+                do="wait until it ends, or choose another name",
+            ) from error
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def add(self, row: dict[str, Any]) -> None:
         """Write a row, so that it is there whatever comes next.
@@ -275,5 +296,4 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._close()

@@ -200,3 +200,18 @@ def test_what_extracts_do_not_look_at_is_refused(run: Run, work: Path) -> None:
 def test_a_number_that_is_none_is_refused(run: Run, work: Path) -> None:
     (work / "ferry.txt").write_text(FERRY)
     assert "not a number" in run("summarize", "ferry.txt", "--temperature", "nan", code=2).stderr
+
+
+def test_two_at_once_do_not_write_one_file(work: Path) -> None:
+    from embedkit.errors import InvalidInputError
+    from embedkit.summarizing.rows import Journal
+
+    out = str(work / "out.jsonl")
+    with (
+        Journal(out, {"n": 5}),
+        pytest.raises(InvalidInputError, match="written by another"),
+        Journal(out, {"n": 5}),
+    ):
+        pass
+    with Journal(out, {"n": 5}) as journal:
+        assert not journal.done

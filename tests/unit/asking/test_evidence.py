@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from embedkit.asking.evidence import MIDDLE, Question, probability, terms_of
+from embedkit.asking.evidence import COVERAGE, MIDDLE, Question, probability, terms_of
 from embedkit.retrieval.calibration import Calibration
 
 CALIBRATION = Calibration("corpus", 20.0, -10.0)
@@ -27,7 +27,7 @@ def test_words_of_another_language_say_nothing() -> None:
     foreign = Question({"wer": 3.0, "backt": 3.0}, known=0.0, calibration=CALIBRATION)
     assert foreign.odds(0.7, 0.0) == pytest.approx(4.0)
     known = Question({"wer": 3.0, "backt": 3.0}, known=1.0, calibration=CALIBRATION)
-    assert known.odds(0.7, 0.0) == pytest.approx(0.0)
+    assert known.odds(0.7, 0.0) == pytest.approx(4.0 - COVERAGE * MIDDLE)
 
 
 def test_words_decide_where_nothing_is_known_of_similarities() -> None:
