@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+import transformers
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -292,6 +293,14 @@ class TransformersGenerator(DecodingBase):
         )
 
 
+_CACHE = (
+    "cache"
+    if tuple(map(int, transformers.__version__.split(".")[:2])) >= (5, 24)
+    else "past_key_values"
+)
+"""What ``generate`` calls the cache of a prompt."""
+
+
 def _first(*values: float | None) -> float:
     return next(value for value in values if value is not None)
 
@@ -306,7 +315,7 @@ def _run(held: _Loaded, prompt: list[int], chooser: Chooser, most: int) -> None:
             cache = getattr(computed, "past_key_values", None)
             if isinstance(cache, DynamicCache):  # else the prompt is computed for each candidate
                 cache.batch_repeat_interleave(chooser.n)
-                options["past_key_values"] = cache
+                options[_CACHE] = cache
         ids = ids.repeat(chooser.n, 1)
         held.model.generate(
             input_ids=ids,
