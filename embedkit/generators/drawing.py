@@ -17,7 +17,6 @@ from embedkit.errors import (
     UnsupportedOperationError,
 )
 from embedkit.generators.base import Progress, Sampling, candidate_seeds
-from embedkit.generators.managed import ManagedGenerator
 from embedkit.protocols import Generator
 from embedkit.types import Candidate, Message
 
@@ -116,8 +115,10 @@ def is_single(error: EmbedkitError) -> bool:
 def _outcomes(
     generator: Generator, prompt: str | Sequence[Message], sampling: Sampling
 ) -> list[Candidate | EmbedkitError]:
-    if isinstance(generator, ManagedGenerator):
-        return generator.outcomes(prompt, sampling)
+    each_by_itself: Any = getattr(generator, "outcomes", None)
+    if each_by_itself is not None:
+        found: list[Candidate | EmbedkitError] = each_by_itself(prompt, sampling)
+        return found
     try:
         return list(_generate(generator, prompt, sampling))
     except EmbedkitError as error:

@@ -14,12 +14,12 @@ from embedkit.embedders.base import Lazy
 from embedkit.errors import InvalidInputError
 from embedkit.generators.base import BaseGenerator, Sampling
 from embedkit.generators.extracts.answering import answers
-from embedkit.generators.extracts.bearing import bearing
 from embedkit.generators.extracts.centrality import lexrank
 from embedkit.generators.extracts.choosing import Length
 from embedkit.generators.extracts.extracting import DIVERSITY, Sentences, extracts
 from embedkit.generators.extracts.units import Unit, units_of
 from embedkit.protocols import Embedder
+from embedkit.ranking.bearing import bearing
 from embedkit.threads import single_threaded_products
 from embedkit.types import Candidate, Message
 from embedkit.validate import check_texts, is_unicode, normalize

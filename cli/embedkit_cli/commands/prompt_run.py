@@ -143,7 +143,7 @@ def _once(session: Session, runner: Runner, fixed: dict[str, Any]) -> int:
         "said": found.text,
         "prompt_tokens": found.prompt_tokens,
         "completion_tokens": found.completion_tokens,
-        "kept": found.asked == 0,
+        "kept": found.asked == 0 and bool(found.text),
     }
     if found.passed or session.format != "table":
         emit(session.format, facts, lambda: str(told(found)))

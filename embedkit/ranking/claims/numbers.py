@@ -43,7 +43,6 @@ _PERCENT = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(r"[~≈∼]\s?$")
-_ORDINAL_TAILS = frozenset({"st", "nd", "rd", "th"})
 
 
 @dataclass(frozen=True, slots=True)

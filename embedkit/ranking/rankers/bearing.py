@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from embedkit.generators.extracts.bearing import KIND, WORDS, AskedWords, fits
+from embedkit.ranking.bearing import KIND, WORDS, AskedWords, fits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -28,8 +28,6 @@ from embedkit.lexical import words as lexical
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from embedkit.generators.extracts.units import Unit
 
 WORDS = 0.7
 BEFORE = 0.2
@@ -65,14 +63,26 @@ _WHO = re.compile(
 _ASKING = re.compile(r"[?？؟][\"'”’»)\]*\s]*$")
 
 
+class Placed(Protocol):
+    """A sentence, and which of several sources it is of."""
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+
+    @property
+    def source(self) -> int:
+        """The number of its source."""
+
+
 def bearing(
-    units: Sequence[Unit], question: str, similarity: NDArray[np.float64]
+    units: Sequence[Placed], question: str, similarity: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return how much each sentence bears on a question, larger is more.
 
     Parameters
     ----------
-    units : sequence of Unit, length n
+    units : sequence of Placed, length n
         The sentences of all passages, in order.
     similarity : float64 array, shape (n,)
         Of their vectors with the question's.
@@ -94,7 +104,7 @@ def bearing(
 
 
 def _shares(
-    units: Sequence[Unit], question: str
+    units: Sequence[Placed], question: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the share of the question's words in each, and what the sentence before adds."""
     asked = AskedWords(question, [unit.text for unit in units])

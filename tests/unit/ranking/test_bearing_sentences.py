@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from embedkit.generators.extracts.answering import CLOSE, answers
-from embedkit.generators.extracts.bearing import bearing, fits
 from embedkit.generators.extracts.choosing import Length
 from embedkit.generators.extracts.units import units_of
+from embedkit.ranking.bearing import bearing, fits
 
 
 @pytest.mark.parametrize(
