@@ -16,6 +16,7 @@ from embedkit.errors import (
 )
 from embedkit.generators.base import Sampling
 from embedkit.generators.managed import candidate_seeds, check_tokens
+from embedkit.generators.openai import OpenAIGenerator
 from embedkit.managed.service import BadAnswerError
 from embedkit.types import Message, Token
 from tests.servers.base import ApiServer
@@ -156,3 +157,9 @@ def test_tokens_are_those_of_the_text() -> None:
         check_tokens(whole[:1], "a b", "m")
     with pytest.raises(UnsupportedOperationError, match="m answered without log-probabilities"):
         check_tokens(None, "a b", "m")
+
+
+def test_two_servers_may_call_different_models_by_one_name() -> None:
+    one, other = (OpenAIGenerator("m", base_url=f"http://127.0.0.1:{port}/v1") for port in (9, 10))
+    assert one.model_id == other.model_id
+    assert one.answers_as != other.answers_as
